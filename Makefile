@@ -1,0 +1,36 @@
+# Two commands on a fresh machine with Python 3.10 or newer: `make demo` and `make test`.
+
+# The newest Python that has wheels of everything (slicer-core: 3.11 and 3.12), else whatever python3 is.
+PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
+# What pip is asked for; options are allowed, to choose a CPU or a CUDA build (README.md, "Choosing PyTorch").
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+
+demo: $(READY)  ## reconstruct the heart phantom and leave pictures and a Slicer scene in demo/
+	$(BIN)/python scripts/demo.py
+
+test: $(READY)  ## lint, format check, type check and all tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+clean:  ## remove the virtual environment and what the other targets made
+	rm -rf $(VENV) demo .pytest_cache .hypothesis .ruff_cache .mypy_cache
+
+# PyTorch comes first and alone, so that the second step finds it installed and leaves it as it is.
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer with venv found: install one, or name it with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
