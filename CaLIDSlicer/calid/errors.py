@@ -1,0 +1,55 @@
+"""Errors with a remedy: one type for each thing the user can do about it.
+
+Every error that reaches a user is a :class:`CalidError`. Its message names the file and the number that is
+wrong, its ``remedy`` says what to do, and its ``exit_code`` is what the command line returns.
+Standard library only: both sides of the process boundary import it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line and of the worker process."""
+
+    DONE = 0
+    FAILED = 1
+    UNUSABLE_INPUT = 2
+    OUT_OF_RESOURCES = 3
+    WEIGHTS = 4
+    CANCELLED = 130
+
+
+class CalidError(Exception):
+    """What went wrong (``str(error)``), what to do about it (``remedy``) and the exit code it maps to."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class UnusableInput(CalidError):
+    """The input, the output path or a parameter cannot be used: fix the input."""
+
+    exit_code = ExitCode.UNUSABLE_INPUT
+
+
+class OutOfResources(CalidError):
+    """Not enough memory, or no such device: use a smaller job or another device."""
+
+    exit_code = ExitCode.OUT_OF_RESOURCES
+
+
+class WeightsError(CalidError):
+    """The model weights are missing or altered: reinstall them."""
+
+    exit_code = ExitCode.WEIGHTS
+
+
+class Cancelled(CalidError):
+    """The user asked to stop."""
+
+    exit_code = ExitCode.CANCELLED

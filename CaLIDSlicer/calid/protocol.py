@@ -1,0 +1,158 @@
+"""The wall between 3D Slicer and the worker process: jobs go in as a folder, events come out as JSON lines.
+
+This is the only file of the backend that the Slicer side imports (with :mod:`calid.errors`), so it needs the
+standard library alone.
+
+A job folder holds ``job.json`` (:class:`Job`) and ``input.npy``, the voxels as ``(phases, slices, rows, columns)``
+in their own data type. The worker adds, phase by phase, ``dense_NNN.npy`` ``(slices, rows, columns)`` in the input's
+data type and, on request, ``uncertainty_NNN.npy`` (float32, in the input's intensity units). A result file is
+complete as soon as its :class:`PhaseFinished` event is seen.
+
+Every event is one line on stdout: a JSON object whose ``"event"`` names its type. Anything else a library prints
+goes to stderr. The worker watches its stdin and ends, removing the job folder, when its parent closes it or dies.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+PROTOCOL_VERSION = 1
+
+INPUT_FILE = "input.npy"
+JOB_FILE = "job.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to reconstruct.
+
+    :param frame: 4 x 4 matrix from (i, j, mm along the slice axis, 1) to world millimetres; RAS when Slicer asks.
+    :param positions: position of each slice in mm along the slice axis, increasing from 0.
+    :param spacing: largest allowed distance between slices of the result in mm.
+    :param samples: draws of the sampler; the result is their mean.
+    :param steps: denoising steps of one draw; ``None`` takes the model's own default.
+    :param fill: ``"direct"`` or ``"autoregressive"``.
+    :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    :param uncertainty: also write the standard deviation over the samples.
+    :param models: folder of the model weights; ``None`` finds the bundled ones.
+    """
+
+    frame: list[list[float]]
+    positions: list[float]
+    spacing: float = 2.0
+    samples: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    fill: str | None = None
+    device: str = "auto"
+    uncertainty: bool = False
+    models: str | None = None
+    version: int = PROTOCOL_VERSION
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``job.json`` into an existing job folder."""
+        Path(folder, JOB_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Job:
+        """Read ``job.json``; raises ``ValueError`` for a job of another protocol version."""
+        fields = json.loads(Path(folder, JOB_FILE).read_text(encoding="utf-8"))
+        if fields.get("version") != PROTOCOL_VERSION:
+            raise ValueError(f"job has protocol version {fields.get('version')}, this worker speaks {PROTOCOL_VERSION}")
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; ``name`` is the ``"event"`` key of the JSON line."""
+
+    name: ClassVar[str] = ""
+
+    def to_line(self) -> str:
+        """One JSON line without the line end."""
+        return json.dumps({"event": self.name, **asdict(self)})
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The model is loaded and the plan is made."""
+
+    name: ClassVar[str] = "started"
+    model: str
+    device: str
+    phases: int
+    slices_in: int
+    slices_out: int
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """``fraction`` of the whole job is done (0..1); ``seconds_left`` is ``None`` until it can be estimated."""
+
+    name: ClassVar[str] = "progress"
+    phase: int
+    phases: int
+    step: int
+    steps: int
+    fraction: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class PhaseFinished(Event):
+    """The named files of the job folder are complete."""
+
+    name: ClassVar[str] = "phase"
+    phase: int
+    dense: str
+    uncertainty: str | None = None
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know; the job goes on."""
+
+    name: ClassVar[str] = "warning"
+    message: str
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job ended without a result. ``kind`` is the class name of a :class:`calid.errors.CalidError`."""
+
+    name: ClassVar[str] = "error"
+    kind: str
+    message: str
+    remedy: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Done(Event):
+    """All phases are complete.
+
+    :param positions: mm along the slice axis of every slice of the dense stack.
+    :param acquired: for every dense slice, the index of the acquired slice it equals, or ``None`` if synthesised.
+    """
+
+    name: ClassVar[str] = "done"
+    positions: list[float]
+    acquired: list[int | None]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+
+
+_EVENTS: dict[str, type[Event]] = {e.name: e for e in (Started, Progress, PhaseFinished, Warned, Failed, Done)}
+
+
+def parse_event(line: str) -> Event | None:
+    """The event on a line of the worker's stdout, or ``None`` for a line that is not an event."""
+    try:
+        fields = json.loads(line)
+        return _EVENTS[fields.pop("event")](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
