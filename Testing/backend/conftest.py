@@ -1,0 +1,63 @@
+"""Small stacks that every backend test can have."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import calid
+from calid.stack import SliceStack
+
+AFFINE = np.array([[1.5, 0, 0, -90], [0, 1.4, 0, -120], [0, 0, 8, 30], [0, 0, 0, 1]], dtype=float)
+
+
+@pytest.fixture
+def stack() -> SliceStack:
+    """Four slices 8 mm apart, int16."""
+    voxels = np.random.default_rng(0).integers(-5, 900, (4, 12, 10)).astype(np.int16)
+    return SliceStack.from_affine(voxels, AFFINE)
+
+
+@pytest.fixture
+def cine() -> SliceStack:
+    """Three phases of five slices 6 mm apart, uint8, 30 ms apart."""
+    voxels = np.random.default_rng(1).integers(0, 255, (3, 5, 9, 8)).astype(np.uint8)
+    return SliceStack.from_affine(voxels, np.diag([1.2, 1.2, 6, 1]), times=(0.0, 0.03, 0.06))
+
+
+@pytest.fixture
+def write_slice() -> Callable[..., None]:
+    """Writes one slice ``(rows, columns)`` with its affine (LPS) as a 3D file of one slice."""
+
+    def write(path: object, voxels: np.ndarray, affine: np.ndarray) -> None:
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        image = sitk.GetImageFromArray(voxels[np.newaxis])
+        image.SetSpacing(spacing.tolist())
+        image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+        image.SetOrigin(affine[:3, 3].tolist())
+        sitk.WriteImage(image, str(path))
+
+    return write
+
+
+@pytest.fixture
+def fake_command() -> Callable[..., list[str]]:
+    """The command line of the worker or of ``calid``, with a reconstruction that behaves as named."""
+
+    def command(behaviour: str, program: str, *arguments: object) -> list[str]:
+        script = Path(__file__).with_name("fake_reconstruct.py")
+        return [sys.executable, str(script), behaviour, program, *map(str, arguments)]
+
+    return command
+
+
+@pytest.fixture
+def child_environment() -> dict[str, str]:
+    """Environment in which a child process finds the package under test."""
+    return os.environ | {"PYTHONPATH": str(Path(calid.__file__).parents[1])}
