@@ -1,0 +1,48 @@
+"""Invertible intensity normalisation: scanner units to the range the networks were trained on, and back.
+
+MR has no absolute intensity scale, so a stack is scaled by its own percentiles, once for all its phases (a cine must
+not flicker). Nothing is clipped: above the 99.5th percentile a logarithm tames fat and flow artefacts, and the
+inverse restores them exactly up to floating-point rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+
+
+@dataclass(frozen=True)
+class IntensityScale:
+    """Maps ``low``..``high`` (input units) to -1..1; continues logarithmically above ``high``."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, voxels: np.ndarray) -> IntensityScale:
+        """Scale of a stack of any shape, from its percentiles (its extremes where those coincide)."""
+        low, high = (float(p) for p in np.percentile(voxels, (LOW_PERCENTILE, HIGH_PERCENTILE)))
+        if high <= low:
+            low, high = float(np.min(voxels)), float(np.max(voxels))
+        return cls(low, high)
+
+    def normalise(self, voxels: np.ndarray) -> np.ndarray:
+        """Input units to network units, float32, same shape."""
+        unit = ((np.asarray(voxels, dtype=np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
+        knee = np.where(unit > 1, 1 + np.log(np.maximum(unit, 1)), unit)
+        return 2 * knee - 1
+
+    def restore(self, normalised: np.ndarray) -> np.ndarray:
+        """Network units to input units, float32, same shape; the inverse of :meth:`normalise`."""
+        knee = (np.asarray(normalised, dtype=np.float32) + 1) / 2
+        # A network may overshoot; exp must not turn that into infinity.
+        unit = np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), knee)
+        return unit * np.float32(self.high - self.low) + np.float32(self.low)
+
+    def slope(self, normalised: np.ndarray) -> np.ndarray:
+        """Input units per network unit at the given network values: carries a standard deviation back."""
+        knee = (np.asarray(normalised, dtype=np.float32) + 1) / 2
+        return np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), 1) * np.float32(self.high - self.low) / 2

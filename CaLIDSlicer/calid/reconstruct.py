@@ -1,0 +1,236 @@
+"""From a sparse stack to a dense one: plan, normalise, synthesise, put back; phase by phase.
+
+The acquired slices are copied into the result voxel for voxel; only the slices between them are synthesised.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from calid import __version__
+from calid.device import choose_device, is_out_of_memory
+from calid.errors import OutOfResources, UnusableInput
+from calid.fill import FillStep, fill_rounds
+from calid.inplane import InplaneGrid
+from calid.intensity import IntensityScale
+from calid.plan import DensePlan, plan_slices
+from calid.protocol import Event, Progress, Started, Warned
+from calid.stack import SliceStack
+from calid.synthesise import Sampling, Synthesiser
+from calid.tiles import TILE_PIXELS
+from calid.weights import CalidModel, load_model
+
+OnPhase = Callable[[int, np.ndarray, "np.ndarray | None"], None]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseResult:
+    """A dense stack and what is known about it.
+
+    :param stack: all slices; acquired ones equal the input voxel for voxel.
+    :param uncertainty: (phases, slices, rows, columns) float32 standard deviation over the samples in the input's
+        intensity units, 0 at acquired slices; ``None`` if not asked for.
+    :param synthesised: (slices,) bool.
+    :param provenance: model id, weights SHA256, seed, steps, samples, device, versions.
+    """
+
+    stack: SliceStack
+    uncertainty: np.ndarray | None
+    synthesised: np.ndarray
+    provenance: dict[str, Any]
+
+
+def reconstruct(
+    stack: SliceStack,
+    spacing: float = 2.0,
+    *,
+    samples: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    fill: str | None = None,
+    device: str = "auto",
+    uncertainty: bool = False,
+    models: str | Path | None = None,
+    progress: Callable[[Event], None] = lambda event: None,
+    on_phase: OnPhase = lambda phase, dense, uncertainty: None,
+) -> DenseResult:
+    """Fill the gaps of a sparse short-axis stack.
+
+    :param spacing: largest distance between slices of the result, mm.
+    :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
+    :param steps: denoising steps of one draw; ``None`` takes the model's default.
+    :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
+    :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
+        :class:`~calid.errors.Cancelled`.
+    :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
+    :raises UnusableInput: for parameters that cannot be used.
+    :raises OutOfResources: if memory or the device is missing.
+    :raises WeightsError: if the weights are missing or altered.
+    """
+    plan = plan_slices(stack.positions, spacing)
+    _check_positive(samples=samples, steps=steps)
+    where = choose_device(device)
+    model = load_model(models, where)
+    sampling = _choose_sampling(model, samples, steps, seed, uncertainty)
+    rounds = fill_rounds(plan, fill or model.defaults["fill"])
+    progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
+    job = _Job(stack, plan, model, sampling, rounds, progress)
+    try:
+        dense, spread = job.run(uncertainty, on_phase)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        rows, columns = stack.voxels.shape[2:]
+        raise OutOfResources(
+            f"not enough memory on {where} for {len(plan.positions)} slices of {rows} x {columns} pixels",
+            "close other programs, ask for a larger spacing, or use --device cpu",
+        ) from error
+    result = SliceStack(dense, stack.frame, plan.positions, stack.times)
+    return DenseResult(result, spread, plan.synthesised, _provenance(model, sampling, fill, spacing, where))
+
+
+class _Job:
+    """All phases of one stack, with tiles that shrink when memory runs out."""
+
+    def __init__(
+        self,
+        stack: SliceStack,
+        plan: DensePlan,
+        model: CalidModel,
+        sampling: Sampling,
+        rounds: list[list[FillStep]],
+        progress: Callable[[Event], None],
+    ) -> None:
+        self.stack, self.plan, self.model, self.sampling, self.rounds = stack, plan, model, sampling, rounds
+        self.grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, model.pixel, model.multiple)
+        self.scale = IntensityScale.of(stack.voxels)
+        self.tiles = list(TILE_PIXELS)
+        self.progress = progress
+        self.ticker = _Ticker(progress, len(stack.voxels))
+
+    def run(self, uncertainty: bool, on_phase: OnPhase) -> tuple[np.ndarray, np.ndarray | None]:
+        """Dense voxels (phases, slices, rows, columns) in the input's type, and their spread if asked for."""
+        shape = (len(self.stack.voxels), len(self.plan.positions), *self.stack.voxels.shape[2:])
+        dense = np.empty(shape, self.stack.voxels.dtype)
+        spread = np.zeros(shape, np.float32) if uncertainty else None
+        for phase, voxels in enumerate(self.stack.voxels):
+            draws = self._draw(phase, voxels)
+            dense[phase] = draws.dense(self.sampling.samples)
+            if spread is not None:
+                spread[phase] = draws.spread(self.sampling.samples)
+            on_phase(phase, dense[phase], None if spread is None else spread[phase])
+        return dense, spread
+
+    def _draw(self, phase: int, voxels: np.ndarray) -> _Draws:
+        slices = self.grid.to_model(self.scale.normalise(voxels))
+        while True:
+            draws = _Draws(self.plan, self.grid, self.scale, voxels)
+            synthesiser = Synthesiser(
+                self.model, self.plan, self.rounds, self.sampling, self.ticker.step, self.tiles[0]
+            )
+            self.ticker.start_phase(phase, synthesiser.count_steps(self.grid.model_shape))
+            try:
+                synthesiser.run(slices, draws.add)
+                return draws
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or len(self.tiles) == 1:
+                    raise
+            self.tiles.pop(0)
+            self.progress(Warned(f"memory ran out: going on in tiles of {self.tiles[0]} pixels, which takes longer"))
+
+
+class _Draws:
+    """Sums the samples of every missing slice of one phase in the input's units and pixels."""
+
+    def __init__(self, plan: DensePlan, grid: InplaneGrid, scale: IntensityScale, acquired: np.ndarray) -> None:
+        self.plan, self.grid, self.scale, self.acquired = plan, grid, scale, acquired
+        shape = (len(plan.positions), *acquired.shape[1:])
+        self.sum, self.squares = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.lowest, self.highest = float(acquired.min()), float(acquired.max())
+
+    def add(self, sample: int, index: int, normalised: np.ndarray) -> None:
+        """Add one draw of dense slice ``index`` on the model grid; no value leaves the range of the acquired ones."""
+        drawn = self.scale.restore(self.grid.from_model(normalised)).clip(self.lowest, self.highest)
+        self.sum[index] += drawn
+        self.squares[index] += drawn**2
+
+    def dense(self, samples: int) -> np.ndarray:
+        """(slices, rows, columns) in the input's data type."""
+        mean = self.sum / samples
+        integer = self.acquired.dtype.kind in "iu"
+        out = (mean.round() if integer else mean).astype(self.acquired.dtype)
+        for index, source in enumerate(self.plan.acquired):
+            if source is not None:
+                out[index] = self.acquired[source]
+        return out
+
+    def spread(self, samples: int) -> np.ndarray:
+        """(slices, rows, columns) standard deviation over the samples, 0 at acquired slices."""
+        return np.sqrt(np.maximum(self.squares / samples - (self.sum / samples) ** 2, 0))
+
+
+class _Ticker:
+    """Turns denoising steps into progress events with an estimate of the seconds left."""
+
+    def __init__(self, progress: Callable[[Event], None], phases: int) -> None:
+        self.progress, self.phases, self.started = progress, phases, time.monotonic()
+        self.phase, self.done, self.steps = 0, 0, 0
+
+    def start_phase(self, phase: int, steps: int) -> None:
+        """``steps`` denoising steps follow for this phase."""
+        self.phase, self.done, self.steps = phase, 0, steps
+
+    def step(self) -> None:
+        """One denoising step of one batch is done."""
+        self.done += 1
+        fraction = (self.phase + self.done / self.steps) / self.phases
+        left = (time.monotonic() - self.started) * (1 / fraction - 1)
+        self.progress(Progress(self.phase, self.phases, self.done, self.steps, fraction, round(left, 1)))
+
+
+def _check_positive(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise UnusableInput(f"{name} is {value}", f"ask for at least 1 of {name}")
+
+
+def _choose_sampling(
+    model: CalidModel, samples: int | None, steps: int | None, seed: int, uncertainty: bool
+) -> Sampling:
+    """Fill in the model's defaults."""
+    if uncertainty and samples == 1:
+        raise UnusableInput("one sample has no spread, so there is no uncertainty", "ask for 2 samples or more")
+    default = model.defaults["uncertainty_samples" if uncertainty else "samples"]
+    return Sampling(samples or default, steps or model.defaults["steps"], seed)
+
+
+def _provenance(
+    model: CalidModel, sampling: Sampling, fill: str | None, spacing: float, device: torch.device
+) -> dict[str, Any]:
+    return {
+        "software": f"CaLIDSlicer {__version__}",
+        "model": model.id,
+        "weights_sha256": model.sha256,
+        "spacing_mm": spacing,
+        "samples": sampling.samples,
+        "steps": sampling.steps,
+        "seed": sampling.seed,
+        "fill": fill or model.defaults["fill"],
+        "device": str(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "numpy": np.__version__,
+        },
+        "intended_use": "research only, not for diagnosis",
+    }

@@ -1,0 +1,104 @@
+"""The model weights: where they are, whether they are the ones that were measured, and loading them.
+
+A models folder holds ``manifest.json`` and one folder per model with its safetensors. Every load checks the SHA256 of
+every file: a result must be traceable to the weights that made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from calid.denoiser import DenoiserConfig, LatentInterpolator
+from calid.errors import WeightsError
+from calid.layers import channels_last
+from calid.sampler import NoiseSchedule
+from calid.vae import SliceAutoencoder, VaeConfig
+
+MODELS_VARIABLE = "CALID_MODELS"
+_REMEDY = "reinstall CaLIDSlicer, or point the models folder at an intact copy of Resources/Models"
+
+
+@dataclass(frozen=True)
+class CalidModel:
+    """Both stages, ready on a device, with what the manifest says of them."""
+
+    id: str
+    sha256: dict[str, str]
+    vae: SliceAutoencoder
+    interpolator: LatentInterpolator
+    schedule: NoiseSchedule
+    pixel: float
+    defaults: dict[str, Any]
+
+    @property
+    def multiple(self) -> int:
+        """Rows and columns of the model grid must be a multiple of this."""
+        return self.vae.config.factor * self.interpolator.config.multiple
+
+
+def find_models(folder: str | Path | None = None) -> Path:
+    """The models folder: the given one, ``$CALID_MODELS``, or the bundled one of an installed or a source tree."""
+    here = Path(__file__).resolve().parent
+    bundled = [here / "models", here.parent / "Resources" / "Models", here.parents[1] / "Resources" / "Models"]
+    named = folder or os.environ.get(MODELS_VARIABLE)
+    candidates = [Path(named)] if named else bundled
+    for candidate in candidates:
+        if (candidate / "manifest.json").is_file():
+            return candidate
+    raise WeightsError(f"no manifest.json in {' or '.join(str(c) for c in candidates)}", _REMEDY)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The entry of the default model."""
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return next(m for m in manifest["models"] if m["id"] == manifest["default"])
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise WeightsError(f"{path} cannot be read: {error!r}", _REMEDY) from error
+
+
+def verify(path: Path, expected: str) -> None:
+    """Raise :class:`WeightsError`, naming both hashes, unless the file has the expected SHA256."""
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing (expected SHA256 {expected})", _REMEDY)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise WeightsError(f"{path} is altered: SHA256 {found}, expected {expected}", _REMEDY)
+
+
+def load_model(models: str | Path | None = None, device: str | torch.device = "cpu") -> CalidModel:
+    """Verify and load the default model of a models folder onto a device, in evaluation mode.
+
+    :raises WeightsError: if anything is missing or altered.
+    """
+    folder = find_models(models)
+    entry = read_manifest(folder)
+    hashes = {name: about["sha256"] for name, about in entry["files"].items()}
+    for name, expected in hashes.items():
+        verify(folder / entry["id"] / name, expected)
+    architecture = entry["architecture"]
+    vae = SliceAutoencoder(VaeConfig(**architecture["vae"]))
+    interpolator = LatentInterpolator(DenoiserConfig(**architecture["denoiser"]))
+    for net, name in ((vae, "vae.safetensors"), (interpolator, "denoiser.safetensors")):
+        _load(net, folder / entry["id"] / name, device)
+    schedule = NoiseSchedule(**architecture["schedule"])
+    return CalidModel(entry["id"], hashes, vae, interpolator, schedule, architecture["pixel"], entry["defaults"])
+
+
+def _load(net: nn.Module, path: Path, device: str | torch.device) -> None:
+    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not fit the architecture in the manifest: {error}", _REMEDY) from error
+    channels_last(net.eval().requires_grad_(False).to(device))
