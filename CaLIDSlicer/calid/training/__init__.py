@@ -1,0 +1,1 @@
+"""Training of the two stages. Needs the training data; nothing here runs during reconstruction."""

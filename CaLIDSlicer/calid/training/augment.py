@@ -1,0 +1,55 @@
+"""Augmentation: random crops with rotation, scale and flips, and random contrast; one draw for a whole stack."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes. ``jitter`` moves the crop off the heart's centre, as a fraction of its size."""
+
+    crop: int
+    jitter: float = 0.4
+    rotation: float = math.pi
+    scale: float = 0.25
+    gamma: float = 0.35
+    gain: float = 0.15
+    untouched: float = 0.25
+
+
+def _uniform(rng: Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=rng))
+
+
+def crop_stack(slices: Tensor, centre: tuple[float, float], how: Augmentation, rng: Generator) -> tuple[Tensor, float]:
+    """One random view of all slices (k, rows, columns) of a stack: (k, crop, crop) in the same pose, and the zoom.
+
+    A zoom above 1 shows more of the field of view, that is, a smaller heart.
+    """
+    angle, zoom = _uniform(rng, -how.rotation, how.rotation), math.exp(_uniform(rng, -how.scale, how.scale))
+    if _uniform(rng, 0, 1) < how.untouched:  # resampling smooths noise away: keep some views as they are
+        angle, zoom = round(angle / (math.pi / 2)) * math.pi / 2, 1.0
+    flip = 1.0 if _uniform(rng, 0, 1) < 0.5 else -1.0
+    row = round(centre[0] + _uniform(rng, -how.jitter, how.jitter) * how.crop)
+    column = round(centre[1] + _uniform(rng, -how.jitter, how.jitter) * how.crop)
+    rows, columns = slices.shape[-2:]
+    cos, sin = math.cos(angle) * zoom, math.sin(angle) * zoom
+    offset = torch.arange(how.crop, dtype=torch.float32) - how.crop / 2
+    dy, dx = torch.meshgrid(offset, offset, indexing="ij")
+    y, x = row + cos * dy + sin * flip * dx, column - sin * dy + cos * flip * dx
+    grid = torch.stack([x * 2 / (columns - 1) - 1, y * 2 / (rows - 1) - 1], dim=-1)
+    view = F.grid_sample(slices[None].float(), grid[None], mode="bicubic", padding_mode="border", align_corners=True)
+    return view[0], zoom
+
+
+def change_contrast(slices: Tensor, how: Augmentation, rng: Generator) -> Tensor:
+    """Random gamma and gain in network units (-1..1), the same for all slices."""
+    unit = (slices + 1) / 2
+    gamma, gain = math.exp(_uniform(rng, -how.gamma, how.gamma)), 1 + _uniform(rng, -how.gain, how.gain)
+    return 2 * gain * unit.clamp(min=0) ** gamma - 1

@@ -1,0 +1,77 @@
+"""Training slices: every stack of the data folder, normalised and on the model's pixel grid.
+
+Expects the layout of the Automated Cardiac Diagnosis Challenge (Bernard et al., IEEE TMI 37(11), 2018):
+``ed_es/patientNNN/*_frameNN.nii.gz`` with ``*_gt.nii.gz`` label maps, ``cine/patientNNN_4d.nii.gz`` and ``index.json``.
+Labels are used for one thing only: to centre training crops on the heart. The model never sees them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calid.files import read_stack
+from calid.inplane import InplaneGrid
+from calid.intensity import IntensityScale
+from calid.stack import SliceStack
+
+SPLIT_FILE = Path(__file__).parent / "split.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingStack:
+    """One phase of one patient: ``slices`` (k, rows, columns) in network units, ``gap`` mm between them.
+
+    ``centre`` is the heart's (row, column) on the model grid.
+    """
+
+    patient: str
+    slices: np.ndarray
+    gap: float
+    centre: tuple[float, float]
+    is_crop: bool
+
+
+def split_patients(split: str) -> list[str]:
+    """Patient ids of ``"train"`` or ``"validation"``. Patients are split, never slices or phases."""
+    return json.loads(SPLIT_FILE.read_text(encoding="utf-8"))[split]
+
+
+def load_stacks(data: Path, split: str, pixel: float, cine: bool = True) -> list[TrainingStack]:
+    """All stacks of a split; with ``cine`` also every phase of its cine crops."""
+    patients = split_patients(split)
+    stacks = [s for p in patients for s in _end_phases(data, p, pixel)]
+    if cine:
+        stacks += [s for p in patients for s in _cine_phases(data, p, pixel)]
+    return stacks
+
+
+def _model_slices(stack: SliceStack, pixel: float) -> np.ndarray:
+    """(phases, slices, rows, columns) network units, float16."""
+    grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, pixel, multiple=1)
+    return grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels)).astype(np.float16)
+
+
+def _end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
+    stacks = []
+    for labels in sorted((data / "ed_es" / patient).glob("*_gt.nii.gz")):
+        stack = read_stack(labels.with_name(labels.name.replace("_gt", "")))
+        slices = _model_slices(stack, pixel)[0]
+        heart = np.argwhere(read_stack(labels).voxels[0].any(axis=0)).mean(axis=0)
+        scale = np.array(slices.shape[1:]) / stack.voxels.shape[2:]
+        centre = tuple(float(c) for c in (heart + 0.5) * scale - 0.5)
+        stacks.append(TrainingStack(patient, slices, float(stack.gaps[0]), (centre[0], centre[1]), is_crop=False))
+    return stacks
+
+
+def _cine_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
+    path = data / "cine" / f"{patient}_4d.nii.gz"
+    if not path.exists():
+        return []
+    stack = read_stack(path)
+    phases = _model_slices(stack, pixel)
+    centre = ((phases.shape[2] - 1) / 2, (phases.shape[3] - 1) / 2)
+    return [TrainingStack(patient, slices, float(stack.gaps[0]), centre, is_crop=True) for slices in phases]
