@@ -1,0 +1,79 @@
+"""Evaluate methods on a labelled cohort by the held-out-slice protocol: from the data folder to table and figures."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from calid import __version__
+from calid.baselines import make_method
+from calid.errors import UnusableInput
+from calid.evaluation.cohort import load_cases
+from calid.evaluation.report import REFERENCE, format_table, summarise, write_slices
+from calid.evaluation.scoring import ScoredSlice, score
+from calid.training.data import split_patients
+
+
+def evaluate(
+    data: str | Path,
+    methods: Sequence[str],
+    out: str | Path,
+    split: str = "validation",
+    limit: int | None = None,
+    figures: bool = True,
+) -> dict[str, Any]:
+    """Score methods on the held-out slices of a split and print the table.
+
+    Writes the summary to ``out`` (.json) and beside it the per-slice table (.csv) and a folder of figures (.png).
+
+    :param data: folder with ``index.json`` and ``ed_es/``.
+    :param methods: names for :func:`calid.baselines.make_method`; linear, the reference, always takes part.
+    :param limit: only the first so many patients of the split.
+    :returns: the summary.
+    :raises UnusableInput: for an unknown method, patients that are missing, or an ``out`` that cannot be written.
+    """
+    out = Path(out)
+    if out.suffix != ".json" or not out.parent.is_dir():
+        raise UnusableInput(f"{out} cannot be written", "name a .json file in a folder that exists")
+    scored, seconds = _score(Path(data), split_patients(split)[:limit], methods)
+    write_slices(scored, out.with_suffix(".csv"))
+    sets = summarise(scored)
+    summary = {
+        "protocol": "held-out slices, version 1",
+        "interval": "95 %, bootstrap over patients, differences paired with linear",
+        "calid": __version__,
+        "split": split,
+        "limit": limit,
+        "median_seconds_per_stack": seconds,
+        "sets": sets,
+    }
+    out.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    print(format_table(sets, seconds))
+    if figures:
+        _draw(scored, out.with_name(f"{out.stem}_figures"))
+    return summary
+
+
+def _score(data: Path, patients: Sequence[str], methods: Sequence[str]) -> tuple[list[ScoredSlice], dict[str, float]]:
+    """Every scored slice of every method, and the median seconds that a method takes for a stack."""
+    called = {name: make_method(name) for name in dict.fromkeys([REFERENCE, *methods])}
+    scored: list[ScoredSlice] = []
+    seconds: dict[str, list[float]] = {name: [] for name in called}
+    for case in load_cases(data, patients):
+        print(f"{case.patient} {case.phase}: {len(case.scored)} slices", file=sys.stderr)
+        for name, method in called.items():
+            slices, taken = score(case, name, method)
+            scored += slices
+            seconds[name].append(taken)
+    return scored, {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def _draw(scored: Sequence[ScoredSlice], folder: Path) -> None:
+    from calid.evaluation.figures import draw_figures  # matplotlib is optional and slow to import
+
+    folder.mkdir(exist_ok=True)
+    draw_figures(scored, folder)

@@ -1,0 +1,12 @@
+"""How good are the synthesised slices? The parts of :mod:`calid.evaluate`, for any method on a labelled cohort.
+
+``cohort`` finds the stacks, ``heldout`` takes slices away, ``scoring`` lets a method put them back, ``metrics`` and
+``statistics`` judge, ``report`` and ``figures`` show.
+"""
+
+from calid.errors import CalidError
+
+try:
+    import skimage  # noqa: F401
+except ImportError as error:
+    raise CalidError("evaluation needs scikit-image", 'run: pip install "calid[evaluate]"') from error
