@@ -1,0 +1,42 @@
+"""From any exception to an error with a remedy and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from pathlib import Path
+
+from calid.atomic import not_written
+from calid.errors import CalidError, Cancelled, OutOfResources
+from calid.protocol import Failed
+
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+"""What PyTorch says on CUDA, MPS, Windows and Linux."""
+
+
+def explain(error: BaseException) -> CalidError:
+    """The error to show for an exception; what nobody foresaw is written to stderr with its traceback."""
+    if isinstance(error, CalidError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("cancelled")
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+        return OutOfResources(
+            f"not enough memory ({_first_line(error)})",
+            "close other programs, ask for fewer samples or a larger spacing, or use --device cpu",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return not_written(Path(error.filename or "."), error)
+    traceback.print_exception(error, file=sys.stderr)
+    return CalidError(_first_line(error), "this is a defect: please report it with the lines printed above")
+
+
+def to_event(error: CalidError) -> Failed:
+    """The event that ends a job with this error."""
+    return Failed(type(error).__name__, str(error), error.remedy, int(error.exit_code))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
