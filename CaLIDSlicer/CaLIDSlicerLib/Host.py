@@ -1,0 +1,67 @@
+"""What depends on where the code runs: inside the Slicer application, or on the MRML library alone (tests, scripts)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+
+CALID_PARENT = Path(__file__).resolve().parents[1]
+
+
+def application():
+    """The Slicer application object, or ``None`` on the MRML library alone."""
+    return getattr(slicer, "app", None)
+
+
+def workerCommand() -> list[str]:
+    """The command line of the worker process, without the job folder."""
+    launcher = shutil.which("PythonSlicer") if application() else None
+    return [launcher or sys.executable, "-m", "calid.worker"]
+
+
+def workerEnvironment() -> dict[str, str]:
+    """The environment of the worker process: that of Slicer before its launcher, with ``calid`` on the path.
+
+    PythonSlicer is a launcher that sets Slicer's own values again, in front of those given here.
+    """
+    environment = dict(slicer.util.startupEnvironment() if application() else os.environ)
+    paths = [str(CALID_PARENT), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    environment.update(PYTHONUTF8="1", PYTHONUNBUFFERED="1")
+    return environment
+
+
+def temporaryFolder() -> str | None:
+    """Where job folders go: Slicer's own temporary folder, or ``None`` for that of the system."""
+    app = application()
+    return app.temporaryPath if app else None
+
+
+def pause(seconds: float) -> None:
+    """Wait a moment without freezing the application's window."""
+    app = application()
+    if app:
+        app.processEvents()
+    time.sleep(seconds)
+
+
+def callRegularly(function: Callable[[], None], milliseconds: int) -> Callable[[], None]:
+    """Call ``function`` from the application's event loop until the returned function is called.
+
+    Without an application there is no event loop: the caller of the job polls it.
+    """
+    if not application():
+        return lambda: None
+    import qt
+
+    timer = qt.QTimer()
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(function)
+    timer.start()
+    return timer.stop

@@ -1,0 +1,56 @@
+"""The folder through which arrays pass between Slicer and the worker: written, read and always removed here."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from calid.errors import CalidError, OutOfResources
+from calid.protocol import INPUT_FILE, Job
+from calid.stack import SliceStack
+
+
+class JobFolder:
+    """A temporary folder that holds one job.
+
+    :param parent: folder to make it in; ``None`` takes the system's temporary folder.
+    """
+
+    def __init__(self, parent: str | None = None) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
+
+    def write(self, stack: SliceStack, job: Job) -> None:
+        """Write the job and its voxels; raises :class:`OutOfResources` if the disk does not take them."""
+        try:
+            np.save(self.path / INPUT_FILE, stack.voxels)
+            job.write(self.path)
+        except OSError as error:
+            raise OutOfResources(
+                f"the temporary folder {self.path.parent} does not take the job: {error.strerror}",
+                "free disk space, or choose another temporary folder in Slicer's application settings",
+            ) from error
+
+    def read(self, fileName: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """A result array; raises :class:`CalidError` if it is unreadable or not of the shape and type expected."""
+        try:
+            array = np.load(self.path / fileName)
+        except (OSError, ValueError) as error:
+            raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
+        if array.shape != shape or array.dtype != dtype:
+            raise CalidError(f"the worker's result {fileName} is {array.dtype} {array.shape}, not {dtype} {shape}")
+        return array
+
+    def remove(self, patience: float = 1.0) -> None:
+        """Delete the folder; Windows may hold files of a killed process for a moment, so it is tried again."""
+        deadline = time.monotonic() + patience
+        shutil.rmtree(self.path, ignore_errors=True)
+        while self.path.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+            shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.exists():
+            logging.warning("CaLIDSlicer could not delete the temporary folder %s", self.path)
