@@ -204,9 +204,9 @@ def _evaluate(args: argparse.Namespace, report: Report) -> int:
 
 
 def _add_train(commands: Any) -> None:
-    parser = commands.add_parser("train", help="train a stage of the model", add_help=False)
+    parser = commands.add_parser("train", help="train a stage of the model, or publish the result", add_help=False)
     parser.set_defaults(run=_train)
-    parser.add_argument("stage", choices=["autoencoder", "denoiser"])
+    parser.add_argument("stage", choices=["autoencoder", "denoiser", "publish"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="CONFIG --data DIR ...; see calid train STAGE -h")
 
 

@@ -63,11 +63,15 @@ class ContextEncoder(nn.Module):
         self.to_mean = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
         nn.init.zeros_(self.to_mean.weight)
 
-    def forward(self, neighbours: Neighbours) -> Context:
-        """Context of ``n`` missing slices, exactly symmetric under reversal of the stack."""
-        mirrored = neighbours.reversed()
-        both = [self._one_direction(n) for n in (neighbours, mirrored)]
-        features = [(a + b) / 2 for a, b in zip(*both, strict=True)]
+    def forward(self, neighbours: Neighbours, symmetric: bool = True) -> Context:
+        """Context of ``n`` missing slices, by construction symmetric under reversal of the stack.
+
+        :param symmetric: ``False`` reads in stack order only: half the work, for the first part of a training run.
+        """
+        features = self._one_direction(neighbours)
+        if symmetric:
+            mirrored = self._one_direction(neighbours.reversed())
+            features = [(a + b) / 2 for a, b in zip(features, mirrored, strict=True)]
         towards = neighbours.fraction[:, None, None, None]
         linear = (1 - towards) * neighbours.latents[:, 1] + towards * neighbours.latents[:, 2]
         return Context(mean=linear + self.to_mean(features[0]), features=features)

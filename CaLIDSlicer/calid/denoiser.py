@@ -59,9 +59,9 @@ class LatentInterpolator(nn.Module):
         nn.init.zeros_(self.to_noise.weight)
         self.register_buffer("residual_std", torch.ones(1, config.latent_channels, 1, 1))
 
-    def context(self, neighbours: Neighbours) -> Context:
+    def context(self, neighbours: Neighbours, symmetric: bool = True) -> Context:
         """tau_theta1; computed once per missing slice, whatever the number of steps and samples."""
-        return self.encoder(neighbours)
+        return self.encoder(neighbours, symmetric)
 
     def predict_noise(self, noisy: Tensor, timestep: Tensor, mean: Tensor, injected: list[Tensor]) -> Tensor:
         """epsilon in ``noisy`` (n, c, h, w) at integer ``timestep`` (n,); ``injected`` comes from :meth:`inject`."""

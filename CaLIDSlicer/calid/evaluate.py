@@ -49,6 +49,7 @@ def evaluate(
         "split": split,
         "limit": limit,
         "median_seconds_per_stack": seconds,
+        "encode_decode_psnr": _ceiling(Path(data), split_patients(split)[:limit]) if _needs_model(methods) else None,
         "sets": sets,
     }
     out.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -70,6 +71,22 @@ def _score(data: Path, patients: Sequence[str], methods: Sequence[str]) -> tuple
             scored += slices
             seconds[name].append(taken)
     return scored, {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def _needs_model(methods: Sequence[str]) -> bool:
+    return any(method.startswith(("calid", "latent")) for method in methods)
+
+
+def _ceiling(data: Path, patients: Sequence[str]) -> dict[str, float]:
+    """Mean PSNR in dB of real slices through the autoencoder, on its own grid and on the scanner's."""
+    from calid.evaluation.ceiling import encode_decode_psnr
+    from calid.weights import load_model
+
+    model, values = load_model(), {"model_grid": [], "scanner_grid": []}  # type: ignore[var-annotated]
+    for case in load_cases(data, patients):
+        for grid, found in encode_decode_psnr(model, case).items():
+            values[grid] += found
+    return {grid: statistics.mean(found) for grid, found in values.items()}
 
 
 def _draw(scored: Sequence[ScoredSlice], folder: Path) -> None:

@@ -118,9 +118,10 @@ def training_loss(
     target: Tensor,
     weight: Tensor,
     rng: Generator,
+    symmetric: bool = True,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean loss of tau_theta1 plus epsilon loss of the U-Net; also moves ``residual_std`` along."""
-    context = model.context(neighbours)
+    context = model.context(neighbours, symmetric)
     error = target - context.mean
     mean_loss = (weight * error.square()).mean()
     if model.training:
@@ -173,8 +174,11 @@ def main(argv: Sequence[str]) -> int:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(config["renew"], rng)
         neighbours, target = pool.draw(config["batch"], rng)
+        if torch.rand((), generator=rng) < 0.5:
+            neighbours = neighbours.reversed()
         with torch.autocast("cpu", torch.bfloat16):
-            return training_loss(model, schedule, neighbours, target, weight, rng)
+            symmetric = step >= config["symmetric_from"]
+            return training_loss(model, schedule, neighbours, target, weight, rng, symmetric)
 
     def validate() -> dict[str, float]:
         rng = Generator().manual_seed(0)
