@@ -34,11 +34,3 @@ def autocast(device: torch.device) -> AbstractContextManager:
         return torch.autocast("cuda", dtype)
     fast = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast("cpu", torch.bfloat16, enabled=fast)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out; PyTorch has no type for it on the CPU."""
-    words = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(w in str(error).lower() for w in words)
-    )

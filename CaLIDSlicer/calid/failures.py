@@ -21,15 +21,22 @@ def explain(error: BaseException) -> CalidError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return Cancelled("cancelled")
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         return OutOfResources(
             f"not enough memory ({_first_line(error)})",
             "close other programs, ask for fewer samples or a larger spacing, or use --device cpu",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return not_written(Path(error.filename or "."), error)
+    if isinstance(error, ModuleNotFoundError):
+        return CalidError(f"the Python package {error.name} is not installed", f"install it: pip install {error.name}")
     traceback.print_exception(error, file=sys.stderr)
     return CalidError(_first_line(error), "this is a defect: please report it with the lines printed above")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out; PyTorch has no type for it on the CPU."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)
 
 
 def to_event(error: CalidError) -> Failed:

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from calid import __version__
-from calid.device import choose_device, is_out_of_memory
+from calid.device import choose_device
 from calid.errors import OutOfResources, UnusableInput
+from calid.failures import is_out_of_memory
 from calid.fill import FillStep, fill_rounds
 from calid.inplane import InplaneGrid
 from calid.intensity import IntensityScale

@@ -35,9 +35,7 @@ def encode_decode_psnr(model: CalidModel, case: Case) -> dict[str, list[float]]:
         "model_grid": [
             psnr(there[0][n], there[1][n], _on_model_grid(case.region(k), grid)) for n, k in enumerate(wanted)
         ],
-        "scanner_grid": [
-            psnr(case.scaled(stack.voxels[0, k]), back[n], case.region(k)) for n, k in enumerate(wanted)
-        ],
+        "scanner_grid": [psnr(case.scaled(stack.voxels[0, k]), back[n], case.region(k)) for n, k in enumerate(wanted)],
     }
 
 
