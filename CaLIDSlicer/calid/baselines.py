@@ -80,6 +80,7 @@ def _calid(
     steps: int | None = None,
     seed: int = 0,
     fill: str | None = None,
+    temperature: float | None = None,
     models: str | None = None,
     device: str = "auto",
 ) -> Method:
@@ -96,6 +97,7 @@ def _calid(
             steps=steps,
             seed=seed,
             fill=fill,
+            temperature=temperature,
             device=device,
             uncertainty=samples is not None and samples > 1,
             models=models,
@@ -114,7 +116,7 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "calid": _calid,
 }
 
-_WHOLE_NUMBERS = {"samples", "steps", "seed"}
+_NUMBERS: dict[str, Callable[[str], int | float]] = {"samples": int, "steps": int, "seed": int, "temperature": float}
 
 
 def make_method(spec: str) -> Method:
@@ -131,6 +133,6 @@ def make_method(spec: str) -> Method:
         raise UnusableInput(f"method {spec!r}: {error}", "write options as name:key=value,key=value") from error
 
 
-def _parse_options(text: str) -> dict[str, int | str]:
+def _parse_options(text: str) -> dict[str, int | float | str]:
     pairs = (option.partition("=") for option in text.split(",") if option)
-    return {key: int(value) if key in _WHOLE_NUMBERS else value for key, _, value in pairs}
+    return {key: _NUMBERS[key](value) if key in _NUMBERS else value for key, _, value in pairs}

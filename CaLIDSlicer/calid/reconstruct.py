@@ -58,6 +58,7 @@ def reconstruct(
     steps: int | None = None,
     seed: int = 0,
     fill: str | None = None,
+    temperature: float | None = None,
     device: str = "auto",
     uncertainty: bool = False,
     models: str | Path | None = None,
@@ -70,6 +71,8 @@ def reconstruct(
     :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
     :param steps: denoising steps of one draw; ``None`` takes the model's default.
     :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
+    :param temperature: 1 draws from the learned distribution, less stays nearer to its mean; ``None`` takes the
+        model's default. The uncertainty is that of temperature 1 either way.
     :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
         :class:`~calid.errors.Cancelled`.
     :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
@@ -79,9 +82,11 @@ def reconstruct(
     """
     plan = plan_slices(stack.positions, spacing)
     _check_positive(samples=samples, steps=steps)
+    if temperature is not None and not 0 < temperature <= 1:
+        raise UnusableInput(f"the temperature is {temperature}", "choose a temperature above 0, up to 1")
     where = choose_device(device)
     model = load_model(models, where)
-    sampling = _choose_sampling(model, samples, steps, seed, uncertainty)
+    sampling = _choose_sampling(model, samples, steps, seed, temperature, uncertainty)
     rounds = fill_rounds(plan, fill or model.defaults["fill"])
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
     job = _Job(stack, plan, model, sampling, rounds, progress)
@@ -127,7 +132,7 @@ class _Job:
             draws = self._draw(phase, voxels)
             dense[phase] = draws.dense(self.sampling.samples)
             if spread is not None:
-                spread[phase] = draws.spread(self.sampling.samples)
+                spread[phase] = draws.spread(self.sampling.samples) / self.sampling.temperature
             on_phase(phase, dense[phase], None if spread is None else spread[phase])
         return dense, spread
 
@@ -205,13 +210,20 @@ def _check_positive(**numbers: int | None) -> None:
 
 
 def _choose_sampling(
-    model: CalidModel, samples: int | None, steps: int | None, seed: int, uncertainty: bool
+    model: CalidModel,
+    samples: int | None,
+    steps: int | None,
+    seed: int,
+    temperature: float | None,
+    uncertainty: bool,
 ) -> Sampling:
     """Fill in the model's defaults."""
     if uncertainty and samples == 1:
         raise UnusableInput("one sample has no spread, so there is no uncertainty", "ask for 2 samples or more")
     default = model.defaults["uncertainty_samples" if uncertainty else "samples"]
-    return Sampling(samples or default, steps or model.defaults["steps"], seed)
+    if temperature is None:
+        temperature = float(model.defaults["temperature"])
+    return Sampling(samples or default, steps or model.defaults["steps"], seed, temperature)
 
 
 def _provenance(
@@ -225,6 +237,7 @@ def _provenance(
         "samples": sampling.samples,
         "steps": sampling.steps,
         "seed": sampling.seed,
+        "temperature": sampling.temperature,
         "fill": fill or model.defaults["fill"],
         "device": str(device),
         "versions": {

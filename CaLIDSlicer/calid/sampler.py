@@ -73,13 +73,17 @@ def sample_latents(
     context: Context,
     noise: Tensor,
     steps: int,
+    temperature: float,
     on_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Draw latents (n, c, h, w) from unit noise of that shape by ``steps`` deterministic DDIM steps (Song 2021)."""
+    """Draw latents (n, c, h, w) from unit noise of that shape by ``steps`` deterministic DDIM steps (Song 2021).
+
+    :param temperature: 1 draws from the learned distribution; less stays nearer to its mean, with softer detail.
+    """
     scheduler = schedule.scheduler()
     scheduler.set_timesteps(steps)
     injected = model.inject(context)
-    residual = noise.to(context.mean)
+    residual = temperature * noise.to(context.mean)
     for timestep in scheduler.timesteps:
         when = timestep.expand(len(residual)).to(residual.device)
         predicted = model.predict_noise(residual, when, context.mean, injected).to(residual.dtype)

@@ -24,11 +24,12 @@ BATCH_PIXELS = 6 * 240 * 240
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often and how finely to draw."""
+    """How often, how finely and how boldly to draw."""
 
     samples: int
     steps: int
     seed: int
+    temperature: float
 
 
 Decoded = Callable[[int, int, np.ndarray], None]
@@ -102,7 +103,13 @@ class Synthesiser:
                 context = self.model.interpolator.context(self._gather(steps, known[sample]))
             drawn = torch.stack([noise.at(sample, self.targets[s.index]) for s in steps])
             latents = sample_latents(
-                self.model.interpolator, self.model.schedule, context, drawn, self.sampling.steps, self.on_step
+                self.model.interpolator,
+                self.model.schedule,
+                context,
+                drawn,
+                self.sampling.steps,
+                self.sampling.temperature,
+                self.on_step,
             )
             pixels = self.model.vae.decode(latents)[:, 0].float().cpu().numpy()
             for step, latent, image in zip(steps, latents.float(), pixels, strict=True):
