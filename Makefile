@@ -5,12 +5,14 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 # What pip is asked for; options are allowed, to choose a CPU or a CUDA build (README.md, "Choosing PyTorch").
 TORCH ?= torch==2.13.0
+# The Slicer that the archive of `make package` is for, as major.minor.
+SLICER_VERSION ?= 5.12
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test clean
+.PHONY: help demo test package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -24,8 +26,11 @@ test: $(READY)  ## lint, format check, type check and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
+package:  ## an archive in dist/ that the Extensions Manager of Slicer installs
+	$(or $(PYTHON),python3) scripts/package.py --slicer $(SLICER_VERSION)
+
 clean:  ## remove the virtual environment and what the other targets made
-	rm -rf $(VENV) demo .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
 
 # PyTorch comes first and alone, so that the second step finds it installed and leaves it as it is.
 $(READY): pyproject.toml

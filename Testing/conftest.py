@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import platform
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -24,6 +26,13 @@ class SkippedFolder(pytest.Collector):
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         pytest.skip(WITHOUT_MRML)
+
+
+@pytest.fixture
+def package(monkeypatch) -> ModuleType:
+    """``scripts/package.py``, which reads the lists of the CMake files."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "scripts"))
+    return importlib.import_module("package")
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULE = ROOT / "CaLIDSlicer"
-
-
-def cmakeList(name: str, path: Path = MODULE / "CMakeLists.txt") -> list[str]:
-    """The words of ``set(NAME word word ...)``, a quoted text being one word."""
-    values = re.search(rf'^set\({name}\s+(?:"([^"]*)"|([^")]*))\)', path.read_text(), re.MULTILINE)
-    assert values, f"{path} does not set {name}"
-    words = values[2].split() if values[1] is None else [values[1]]
-    return [word.replace("${MODULE_NAME}", "CaLIDSlicer") for word in words]
 
 
 def filesBelow(folder: Path, relativeTo: Path) -> list[str]:
@@ -36,9 +27,9 @@ def expectedLists() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", expectedLists())
-def test_the_list_is_the_tree(name):
+def test_the_list_is_the_tree(name, package):
     expected = expectedLists()[name]
-    listed = cmakeList(name)
+    listed = package.cmake_list(name)
     pasteable = "\n".join(f"  {file}" for file in expected)
     assert sorted(listed) == expected, f"{name} should be:\n{pasteable}"
     assert len(set(listed)) == len(listed)
@@ -62,8 +53,8 @@ def description() -> dict[str, str]:
         ("build_subdirectory", "EXTENSION_BUILD_SUBDIRECTORY"),
     ],
 )
-def test_the_description_file_says_the_same_as_cmake(key, variable):
-    assert [description()[key]] == cmakeList(variable, ROOT / "CMakeLists.txt")
+def test_the_description_file_says_the_same_as_cmake(key, variable, package):
+    assert [description()[key]] == package.cmake_list(variable, ROOT / "CMakeLists.txt")
 
 
 def test_pictures_named_by_the_description_are_in_the_repository():

@@ -1,4 +1,4 @@
-"""The command line: ``calid reconstruct | phantom | evaluate | train``.
+"""The command line: ``calid reconstruct | self-check | phantom | evaluate | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
 """
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from calid import __version__
+from calid.atomic import write_atomically
 from calid.errors import ExitCode, UnusableInput
 from calid.failures import explain
 from calid.files import check_writable, read_stack, write_stack
@@ -50,6 +51,7 @@ def _parser(reconstruct: Callable[..., Any]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"calid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reconstruct(commands, reconstruct)
+    _add_self_check(commands)
     _add_phantom(commands)
     _add_evaluate(commands)
     _add_train(commands)
@@ -149,6 +151,43 @@ def _write_result(args: argparse.Namespace, result: Any) -> None:
         made = np.asarray(result.synthesised, dtype=np.uint8)[np.newaxis, :, np.newaxis, np.newaxis]
         mask = np.ascontiguousarray(np.broadcast_to(made, (1, *dense.voxels.shape[1:])))
         write_stack(SliceStack(mask, dense.frame, dense.positions), args.mask, metadata)
+
+
+def _add_self_check(commands: Any) -> None:
+    parser = commands.add_parser("self-check", help="predict slices that were acquired: how far to trust the model")
+    parser.set_defaults(run=_self_check)
+    add = parser.add_argument
+    add("input", type=Path, metavar="IN", help=".nii .nii.gz .nrrd .mha, 3D or 4D, or a folder of single slices")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    add("--seed", type=int, default=0, metavar="N", help="of the sampler (default: 0)")
+    add("--phase", type=int, metavar="N", help="check only this phase of a cine, counted from 0")
+    add("--models", type=Path, metavar="DIR", help="folder of model weights (default: the bundled ones)")
+    add("--out", type=Path, metavar="FILE", help="also write the scores: .json")
+
+
+def _self_check(args: argparse.Namespace, report: Report) -> int:
+    if args.out is not None:
+        _check_json(args.out)
+    stack = read_stack(args.input)
+    if args.phase is not None:
+        stack = _phase(args.input, stack, args.phase)
+    from calid.selfcheck import self_check
+
+    try:
+        result = self_check(stack, seed=args.seed, device=args.device, models=args.models, progress=report)
+    except UnusableInput as error:
+        raise UnusableInput(f"{args.input}: {error}", error.remedy) from error
+    if args.out is not None:
+        text = json.dumps(result.to_dict(), indent=1) + "\n"
+        write_atomically(args.out, lambda partial: partial.write_text(text, encoding="utf-8"))
+    print(result.to_text())
+    return int(ExitCode.DONE)
+
+
+def _check_json(path: Path) -> None:
+    if path.suffix != ".json" or not path.parent.is_dir():
+        raise UnusableInput(f"{path} cannot be written", "name a .json file in a folder that exists")
+    write_atomically(path, lambda partial: None, keep=False)
 
 
 def _add_phantom(commands: Any) -> None:

@@ -16,7 +16,7 @@ import diffusers
 import numpy as np
 import torch
 
-from calid import __version__
+from calid import __version__, tiles
 from calid.device import choose_device
 from calid.errors import OutOfResources, UnusableInput
 from calid.failures import is_out_of_memory
@@ -27,7 +27,6 @@ from calid.plan import DensePlan, plan_slices
 from calid.protocol import Event, Progress, Started, Warned
 from calid.stack import SliceStack
 from calid.synthesise import Sampling, Synthesiser
-from calid.tiles import TILE_PIXELS
 from calid.weights import CalidModel, load_model
 
 OnPhase = Callable[[int, np.ndarray, "np.ndarray | None"], None]
@@ -86,22 +85,43 @@ def reconstruct(
         raise UnusableInput(f"the temperature is {temperature}", "choose a temperature above 0, up to 1")
     where = choose_device(device)
     model = load_model(models, where)
-    sampling = _choose_sampling(model, samples, steps, seed, temperature, uncertainty)
-    rounds = fill_rounds(plan, fill or model.defaults["fill"])
+    sampling = choose_sampling(model, samples, steps, seed, temperature, uncertainty)
+    fill = fill or model.defaults["fill"]
+    rounds = fill_rounds(plan, fill)
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
+    dense, spread = fill_gaps(stack, plan, model, sampling, rounds, uncertainty, progress, on_phase)
+    result = SliceStack(dense, stack.frame, plan.positions, stack.times)
+    facts = {"spacing_mm": spacing, **provenance(model, sampling, fill, where)}
+    return DenseResult(result, spread, plan.synthesised, facts)
+
+
+def fill_gaps(
+    stack: SliceStack,
+    plan: DensePlan,
+    model: CalidModel,
+    sampling: Sampling,
+    rounds: list[list[FillStep]],
+    uncertainty: bool = False,
+    progress: Callable[[Event], None] = lambda event: None,
+    on_phase: OnPhase = lambda phase, dense, uncertainty: None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Fill the gaps as planned, with a model that is loaded.
+
+    :returns: dense voxels (phases, dense slices, rows, columns) in the input's type, and their standard deviation over
+        the samples, float32 of the same shape, if ``uncertainty`` is asked for.
+    :raises OutOfResources: if memory runs out even in the smallest tiles.
+    """
     job = _Job(stack, plan, model, sampling, rounds, progress)
     try:
-        dense, spread = job.run(uncertainty, on_phase)
+        return job.run(uncertainty, on_phase)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        rows, columns = stack.voxels.shape[2:]
+        device, (rows, columns) = model.vae.latent_mean.device, stack.voxels.shape[2:]
         raise OutOfResources(
-            f"not enough memory on {where} for {len(plan.positions)} slices of {rows} x {columns} pixels",
+            f"not enough memory on {device} for {len(plan.positions)} slices of {rows} x {columns} pixels",
             "close other programs, ask for a larger spacing, or use --device cpu",
         ) from error
-    result = SliceStack(dense, stack.frame, plan.positions, stack.times)
-    return DenseResult(result, spread, plan.synthesised, _provenance(model, sampling, fill, spacing, where))
 
 
 class _Job:
@@ -119,7 +139,7 @@ class _Job:
         self.stack, self.plan, self.model, self.sampling, self.rounds = stack, plan, model, sampling, rounds
         self.grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, model.pixel, model.multiple)
         self.scale = IntensityScale.of(stack.voxels)
-        self.tiles = list(TILE_PIXELS)
+        self.tiles = list(tiles.TILE_PIXELS)
         self.progress = progress
         self.ticker = _Ticker(progress, len(stack.voxels))
 
@@ -209,15 +229,18 @@ def _check_positive(**numbers: int | None) -> None:
             raise UnusableInput(f"{name} is {value}", f"ask for at least 1 of {name}")
 
 
-def _choose_sampling(
+def choose_sampling(
     model: CalidModel,
-    samples: int | None,
-    steps: int | None,
-    seed: int,
-    temperature: float | None,
-    uncertainty: bool,
+    samples: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    temperature: float | None = None,
+    uncertainty: bool = False,
 ) -> Sampling:
-    """Fill in the model's defaults."""
+    """Fill in the model's defaults.
+
+    :raises UnusableInput: if one sample is to have an uncertainty.
+    """
     if uncertainty and samples == 1:
         raise UnusableInput("one sample has no spread, so there is no uncertainty", "ask for 2 samples or more")
     default = model.defaults["uncertainty_samples" if uncertainty else "samples"]
@@ -226,19 +249,17 @@ def _choose_sampling(
     return Sampling(samples or default, steps or model.defaults["steps"], seed, temperature)
 
 
-def _provenance(
-    model: CalidModel, sampling: Sampling, fill: str | None, spacing: float, device: torch.device
-) -> dict[str, Any]:
+def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.device) -> dict[str, Any]:
+    """What made a result: model id, weights SHA256, sampling, device, versions."""
     return {
         "software": f"CaLIDSlicer {__version__}",
         "model": model.id,
         "weights_sha256": model.sha256,
-        "spacing_mm": spacing,
         "samples": sampling.samples,
         "steps": sampling.steps,
         "seed": sampling.seed,
         "temperature": sampling.temperature,
-        "fill": fill or model.defaults["fill"],
+        "fill": fill,
         "device": str(device),
         "versions": {
             "python": platform.python_version(),

@@ -78,15 +78,16 @@ def sample_latents(
 ) -> Tensor:
     """Draw latents (n, c, h, w) from unit noise of that shape by ``steps`` deterministic DDIM steps (Song 2021).
 
-    :param temperature: 1 draws from the learned distribution; less stays nearer to its mean, with softer detail.
+    :param temperature: factor on the drawn residual: 1 draws from the learned distribution, less stays nearer to its
+        mean, with softer detail.
     """
     scheduler = schedule.scheduler()
     scheduler.set_timesteps(steps)
     injected = model.inject(context)
-    residual = temperature * noise.to(context.mean)
+    residual = noise.to(context.mean)
     for timestep in scheduler.timesteps:
         when = timestep.expand(len(residual)).to(residual.device)
         predicted = model.predict_noise(residual, when, context.mean, injected).to(residual.dtype)
         residual = scheduler.step(predicted, int(timestep), residual).prev_sample
         on_step()
-    return context.mean + model.residual_std * residual
+    return context.mean + temperature * model.residual_std * residual

@@ -87,11 +87,12 @@ class Synthesiser:
                     self._run_batch(steps[start : start + size], known, noise, decoded)
 
     def _encode(self, slices: np.ndarray, size: int) -> dict[int, Tensor]:
-        """Latents (c, h, w) of the acquired slices by dense index."""
-        where = [i for i, source in enumerate(self.plan.acquired) if source is not None]
-        pixels = torch.from_numpy(np.ascontiguousarray(slices))[:, None].to(self.device)
+        """Latents (c, h, w), by dense index, of the acquired slices that are a neighbour of a missing one."""
+        wanted = {i for steps in self.rounds for step in steps for i in step.neighbours}
+        sources = {i: k for i, k in enumerate(self.plan.acquired) if k is not None and i in wanted}
+        pixels = torch.from_numpy(slices[list(sources.values())])[:, None].to(self.device)
         latents = torch.cat([self.model.vae.encode(part) for part in pixels.split(size)]).float()
-        return dict(zip(where, latents, strict=True))
+        return dict(zip(sources, latents, strict=True))
 
     def _run_batch(
         self, steps: Sequence[FillStep], known: list[dict[int, Tensor]], noise: _WindowNoise, decoded: Decoded

@@ -62,7 +62,7 @@ def test_result_does_not_depend_on_the_batch_size(sparse, result, monkeypatch):
 
 
 def test_tiles_join_without_a_seam(sparse, result, monkeypatch):
-    monkeypatch.setattr("calid.reconstruct.TILE_PIXELS", (64,))
+    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (64,))
     tiled = calid.reconstruct(sparse, spacing=4.0, device="cpu")
     difference = np.abs(tiled.stack.voxels.astype(float) - result.stack.voxels)
     assert difference.mean() < 0.01 * np.ptp(sparse.voxels)
@@ -128,7 +128,7 @@ def test_tiles_shrink_when_memory_runs_out_and_the_user_is_told(sparse, monkeypa
 
     events = []
     monkeypatch.setattr(SliceAutoencoder, "decode", decode_small)
-    monkeypatch.setattr("calid.reconstruct.TILE_PIXELS", (768, 64))
+    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (768, 64))
     result = calid.reconstruct(sparse, 4.0, device="cpu", progress=events.append)
     assert "tiles of 64" in next(e.message for e in events if isinstance(e, Warned))
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
@@ -152,6 +152,7 @@ def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
         ({"uncertainty": True, "samples": 1}, UnusableInput),
         ({"spacing": 8.0}, UnusableInput),
         ({"fill": "spiral"}, UnusableInput),
+        ({"temperature": 0.0}, UnusableInput),
         ({"device": "cuda:99"}, OutOfResources),
         ({"device": "toaster"}, OutOfResources),
     ],

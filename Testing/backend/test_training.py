@@ -23,7 +23,8 @@ AUTOENCODER = {
     "edge_weight": 0.5, "kl_weight": 1e-4, "vae": VAE, "augmentation": {"crop": 32},
 }  # fmt: skip
 DENOISER = {
-    "pixel": 1.5, "seed": 1, "steps": 2, "symmetric_from": 1, "batch": 2, "pool": 2, "renew": 1, "rate": 1e-3,
+    "pixel": 1.5, "seed": 1, "steps": 2, "symmetric_from": 1, "pixel_from": 1, "pixel_batch": 1, "pixel_weight": 8.0,
+    "batch": 2, "pool": 2, "renew": 1, "rate": 1e-3,
     "average": 0.9, "every": 1, "vae": VAE, "augmentation": {"crop": 32},
     "denoiser": {"latent_channels": 2, "context_channels": [8, 8], "channels": [8, 8], "context_blocks": 1,
                  "blocks": 1, "embedding": 16},

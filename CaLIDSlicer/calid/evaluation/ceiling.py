@@ -10,9 +10,9 @@ import torch
 
 from calid.device import autocast
 from calid.evaluation.heldout import Case
-from calid.evaluation.metrics import psnr
 from calid.inplane import InplaneGrid
 from calid.intensity import IntensityScale
+from calid.similarity import psnr
 from calid.weights import CalidModel
 
 
@@ -30,12 +30,12 @@ def encode_decode_psnr(model: CalidModel, case: Case) -> dict[str, list[float]]:
         pixels = torch.from_numpy(real)[:, None].to(device)
         made = model.vae.decode(model.vae.encode(pixels))[:, 0].float().cpu().numpy()
     back = case.scaled(scale.restore(grid.from_model(made)))
-    there = [case.scaled(scale.restore(image)) for image in (real, made)]
+    real, made = (case.scaled(scale.restore(images)) for images in (real, made))
+    boxes = [_on_model_grid(case.region(k), grid) for k in wanted]
+    truth = case.scaled(stack.voxels[0])
     return {
-        "model_grid": [
-            psnr(there[0][n], there[1][n], _on_model_grid(case.region(k), grid)) for n, k in enumerate(wanted)
-        ],
-        "scanner_grid": [psnr(case.scaled(stack.voxels[0, k]), back[n], case.region(k)) for n, k in enumerate(wanted)],
+        "model_grid": [float(psnr(r, m, box)) for r, m, box in zip(real, made, boxes, strict=True)],
+        "scanner_grid": [float(psnr(truth[k], b, case.region(k))) for k, b in zip(wanted, back, strict=True)],
     }
 
 

@@ -12,19 +12,12 @@ from scipy.ndimage import correlate1d
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
-Region = tuple[slice, slice]
+from calid.similarity import Region
 
 # Wavelengths of 4 to 12 mm: walls, papillary muscles and trabeculae. The shortest is still resolved by 1.95 mm pixels.
 MID_BAND = (1 / 12, 1 / 4)  # cycles per mm
 
-_SMALLEST_ERROR = 1e-10  # keeps the PSNR of identical images finite, at 100 dB
 _HAARPSI_C, _HAARPSI_ALPHA = 30.0, 4.2  # the paper's optimum, for intensities in 0..255
-
-
-def psnr(truth: np.ndarray, estimate: np.ndarray, region: Region) -> float:
-    """Peak signal-to-noise ratio in dB for a range of 1; at most 100."""
-    error = float(np.mean(np.square(truth[region] - estimate[region], dtype=np.float64)))
-    return -10 * float(np.log10(max(error, _SMALLEST_ERROR)))
 
 
 def ssim(truth: np.ndarray, estimate: np.ndarray, region: Region) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from calid.baselines import Method
 from calid.evaluation import metrics
 from calid.evaluation.heldout import Case
+from calid.similarity import psnr
 
 SIMILARITY = ("psnr", "ssim", "haarpsi")
 QUALITY = (*SIMILARITY, "sharpness")
@@ -63,7 +64,7 @@ def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: 
     region = case.region(k)
     truth, made = case.scaled(case.stack.voxels[0, k]), case.scaled(dense[k])
     scores = {
-        "psnr": metrics.psnr(truth, made, region),
+        "psnr": float(psnr(truth, made, region)),
         "ssim": metrics.ssim(truth, made, region),
         "haarpsi": metrics.haarpsi(truth, made, region),
         "sharpness": metrics.sharpness(truth, made, region, case.stack.pixel_spacing),

@@ -119,8 +119,11 @@ def training_loss(
     weight: Tensor,
     rng: Generator,
     symmetric: bool = True,
-) -> tuple[Tensor, dict[str, float]]:
-    """Mean loss of tau_theta1 plus epsilon loss of the U-Net; also moves ``residual_std`` along."""
+) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Mean loss of tau_theta1 plus epsilon loss of the U-Net, the mean itself, and numbers to log.
+
+    Also moves ``residual_std`` along.
+    """
     context = model.context(neighbours, symmetric)
     error = target - context.mean
     mean_loss = (weight * error.square()).mean()
@@ -138,7 +141,14 @@ def training_loss(
     linear = linear + neighbours.fraction[:, None, None, None] * neighbours.latents[:, 2]
     baseline = (weight * (target - linear).square()).mean()
     numbers = {"mean": mean_loss, "noise": noise_loss, "latent_linear": baseline}
-    return mean_loss + noise_loss, {k: float(v.detach()) for k, v in numbers.items()}
+    return mean_loss + noise_loss, context.mean, {k: float(v.detach()) for k, v in numbers.items()}
+
+
+def pixel_loss(vae: SliceAutoencoder, mean: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of the decoded mean (n, c, h, w): what is best in latents is not quite best in pixels."""
+    with torch.no_grad():
+        wanted = vae.decode(target).float()
+    return (vae.decode(mean).float() - wanted).square().mean()
 
 
 def load_vae(path: Path, config: dict) -> SliceAutoencoder:
@@ -178,13 +188,18 @@ def main(argv: Sequence[str]) -> int:
             neighbours = neighbours.reversed()
         with torch.autocast("cpu", torch.bfloat16):
             symmetric = step >= config["symmetric_from"]
-            return training_loss(model, schedule, neighbours, target, weight, rng, symmetric)
+            value, mean, numbers = training_loss(model, schedule, neighbours, target, weight, rng, symmetric)
+            if (decoded := config["pixel_batch"]) and step >= config["pixel_from"]:
+                pixel = pixel_loss(vae, mean[:decoded], target[:decoded])
+                value, numbers["pixel"] = value + config["pixel_weight"] * pixel, float(pixel.detach())
+            return value, numbers
 
     def validate() -> dict[str, float]:
         rng = Generator().manual_seed(0)
         neighbours, target = validation.draw(128, rng)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            _, numbers = training_loss(run.averaged, schedule, neighbours, target, weight, rng)
+            _, mean, numbers = training_loss(run.averaged, schedule, neighbours, target, weight, rng)
+            numbers["pixel"] = float(pixel_loss(vae, mean[:32], target[:32]))
         export(run.averaged, args.out / "denoiser.safetensors")
         return {f"val_{k}": round(v, 5) for k, v in numbers.items()}
 
