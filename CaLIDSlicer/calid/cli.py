@@ -233,12 +233,13 @@ def _add_evaluate(commands: Any) -> None:
     add("--methods", nargs="+", default=["linear", "calid"], metavar="NAME", help="default: linear calid")
     add("--split", default="validation", help="patients to score (default: validation)")
     add("--limit", type=int, metavar="N", help="only the first N patients")
+    add("--every", type=int, default=2, metavar="N", help="keep one slice in N (default: 2, the protocol)")
 
 
 def _evaluate(args: argparse.Namespace, report: Report) -> int:
     from calid.evaluate import evaluate
 
-    evaluate(args.data, args.methods, args.out, args.split, args.limit)
+    evaluate(args.data, args.methods, args.out, args.split, args.limit, args.every)
     return int(ExitCode.DONE)
 
 

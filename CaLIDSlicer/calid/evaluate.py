@@ -24,6 +24,7 @@ def evaluate(
     out: str | Path,
     split: str = "validation",
     limit: int | None = None,
+    every: int = 2,
     figures: bool = True,
 ) -> dict[str, Any]:
     """Score methods on the held-out slices of a split and print the table.
@@ -33,17 +34,18 @@ def evaluate(
     :param data: folder with ``index.json`` and ``ed_es/``.
     :param methods: names for :func:`calid.baselines.make_method`; linear, the reference, always takes part.
     :param limit: only the first so many patients of the split.
+    :param every: one slice in so many is kept; 2 is the protocol.
     :returns: the summary.
     :raises UnusableInput: for an unknown method, patients that are missing, or an ``out`` that cannot be written.
     """
     out = Path(out)
     if out.suffix != ".json" or not out.parent.is_dir():
         raise UnusableInput(f"{out} cannot be written", "name a .json file in a folder that exists")
-    scored, seconds = _score(Path(data), split_patients(split)[:limit], methods)
+    scored, seconds = _score(Path(data), split_patients(split)[:limit], methods, every)
     write_slices(scored, out.with_suffix(".csv"))
     sets = summarise(scored)
     summary = {
-        "protocol": "held-out slices, version 1",
+        "protocol": "held-out slices, version 1" if every == 2 else f"held-out slices, one in {every} kept",
         "interval": "95 %, bootstrap over patients, differences paired with linear",
         "calid": __version__,
         "split": split,
@@ -59,12 +61,14 @@ def evaluate(
     return summary
 
 
-def _score(data: Path, patients: Sequence[str], methods: Sequence[str]) -> tuple[list[ScoredSlice], dict[str, float]]:
+def _score(
+    data: Path, patients: Sequence[str], methods: Sequence[str], every: int
+) -> tuple[list[ScoredSlice], dict[str, float]]:
     """Every scored slice of every method, and the median seconds that a method takes for a stack."""
     called = {name: make_method(name) for name in dict.fromkeys([REFERENCE, *methods])}
     scored: list[ScoredSlice] = []
     seconds: dict[str, list[float]] = {name: [] for name in called}
-    for case in load_cases(data, patients):
+    for case in load_cases(data, patients, every):
         print(f"{case.patient} {case.phase}: {len(case.scored)} slices", file=sys.stderr)
         for name, method in called.items():
             slices, taken = score(case, name, method)

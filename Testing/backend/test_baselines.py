@@ -141,7 +141,7 @@ def models(model: CalidModel, tmp_path: Path) -> Path:
         "id": "random",
         "files": {name: {"sha256": value} for name, value in hashes.items()},
         "architecture": architecture,
-        "defaults": {"samples": 1, "steps": 1, "fill": "direct", "uncertainty_samples": 2},
+        "defaults": {"samples": 1, "steps": 1, "fill": "direct", "uncertainty_samples": 2, "temperature": 1.0},
     }
     (tmp_path / "manifest.json").write_text(json.dumps({"default": "random", "models": [entry]}))
     return tmp_path

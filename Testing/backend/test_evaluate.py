@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,13 @@ def test_only_odd_slices_with_heart_between_kept_ones_are_scored() -> None:
     case.labels[5] = 0
     assert case.scored == [1, 3, 7]
     assert make_case(8).scored == [1, 3, 5]  # 7 was dropped, it has no slice above
+
+
+def test_one_in_four_kept_hides_three_in_a_row_at_equal_steps() -> None:
+    case = replace(make_case(10), every=4)
+    assert list(case.kept) == [0, 4, 8]
+    assert case.scored == [1, 2, 3, 5, 6, 7]
+    assert [target.fraction for target in case.plan(case.sparse()).targets] == [0.25, 0.5, 0.75] * 2
 
 
 def test_a_method_never_sees_a_held_out_slice() -> None:

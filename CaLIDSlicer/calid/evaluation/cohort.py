@@ -17,8 +17,8 @@ from calid.files import read_stack
 PHASES = ("ED", "ES")
 
 
-def load_cases(data: Path, patients: Sequence[str]) -> Iterator[Case]:
-    """Both phases of every patient, one after the other.
+def load_cases(data: Path, patients: Sequence[str], every: int = 2) -> Iterator[Case]:
+    """Both phases of every patient, one after the other, but none that has no slice to score.
 
     Raises :class:`UnusableInput` before the first case if ``data`` has no index or lacks patients, naming them.
     """
@@ -30,7 +30,8 @@ def load_cases(data: Path, patients: Sequence[str]) -> Iterator[Case]:
             f"{data} lacks {len(missing)} of {len(patients)} patients: {', '.join(missing)}",
             "add their stacks and label maps under ed_es/, and their entries in index.json",
         )
-    return (_load_case(p, phase, *pair) for p in patients for phase, pair in zip(PHASES, files[p], strict=True))
+    cases = (_load_case(p, phase, *pair, every) for p in patients for phase, pair in zip(PHASES, files[p], strict=True))
+    return (case for case in cases if case.scored)
 
 
 def _read_index(path: Path) -> dict[str, dict]:
@@ -44,8 +45,8 @@ def _files(data: Path, patient: str, frame: int) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}.nii.gz"), stem.with_name(f"{stem.name}_gt.nii.gz")
 
 
-def _load_case(patient: str, phase: str, image: Path, labels: Path) -> Case:
+def _load_case(patient: str, phase: str, image: Path, labels: Path, every: int) -> Case:
     stack, heart = read_stack(image), read_stack(labels).voxels[0]
     if stack.voxels.shape[1:] != heart.shape:
         raise UnusableInput(f"{labels} has shape {heart.shape}, but its image has {stack.voxels.shape[1:]}")
-    return Case(patient, phase, stack, heart)
+    return Case(patient, phase, stack, heart, every)

@@ -57,7 +57,7 @@ def _draw_example(axes: np.ndarray, made: Sequence[ScoredSlice]) -> None:
     for axis, offset, title in zip(axes[0], (-1, 0, 1), ("slice below", "real slice", "slice above"), strict=False):
         _show(axis, first.neighbour(offset), title)
     case = first.case
-    name = f"{case.patient} {case.phase}\nslice {first.k}, {first.third}\n{2 * case.distance:.3g} mm gap"
+    name = f"{case.patient} {case.phase}\nslice {first.k}, {first.third}\n{case.every * case.distance:.3g} mm gap"
     axes[1, 0].text(0, 0.5, name, fontsize=8, transform=axes[1, 0].transAxes, va="center")
     for axis, below, s in zip(axes[0, 3:], axes[1, 3:], made, strict=True):
         _show(axis, s.image, s.method)

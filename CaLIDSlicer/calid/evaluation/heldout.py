@@ -22,12 +22,16 @@ PRIMARY_BELOW = 6.0  # mm between the slices of a stack of the primary set
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One phase of one patient: a one-phase stack and its labels (slices, rows, columns), 0 where there is no heart."""
+    """One phase of one patient: a one-phase stack and its labels (slices, rows, columns), 0 where there is no heart.
+
+    :param every: 2 is the protocol; 4 hides three slices in a row, which tells fill orders apart.
+    """
 
     patient: str
     phase: str
     stack: SliceStack
     labels: np.ndarray
+    every: int = 2
 
     @property
     def distance(self) -> float:
@@ -50,14 +54,13 @@ class Case:
 
     @property
     def kept(self) -> range:
-        """The slices a method may see: 0, 2, 4 ...; of an even count the last slice is dropped first."""
-        slices = len(self.labels)
-        return range(0, slices - 1 + slices % 2, 2)
+        """The slices a method may see: 0, 2, 4 ...; what lies beyond the last of them is dropped."""
+        return range(0, len(self.labels), self.every)
 
     @property
     def scored(self) -> list[int]:
-        """The odd slices between kept ones that hold heart."""
-        return [k for k in range(1, self.kept[-1], 2) if self.labels[k].any()]
+        """The slices between kept ones that hold heart."""
+        return [k for k in range(self.kept[-1]) if k % self.every and self.labels[k].any()]
 
     def sparse(self) -> SliceStack:
         """The kept slices as a stack of their own that shares no memory with the original."""
@@ -70,7 +73,7 @@ class Case:
         wanted = self.stack.positions[: self.kept[-1] + 1]
         if len(plan.positions) != len(wanted) or not np.allclose(plan.positions, wanted, atol=1e-3):
             raise UnusableInput(
-                f"{self.patient} {self.phase}: every other slice is not half way between its neighbours "
+                f"{self.patient} {self.phase}: the hidden slices are not at equal steps between the kept ones "
                 f"(gaps in mm: {np.round(self.stack.gaps, 2).tolist()})",
                 "leave this stack out of the evaluation",
             )

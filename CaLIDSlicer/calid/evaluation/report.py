@@ -13,7 +13,7 @@ from calid.evaluation.scoring import QUALITY, SIMILARITY, THIRDS, UNCERTAINTY, S
 from calid.evaluation.statistics import bootstrap_mean
 
 REFERENCE = "linear"
-SUBSETS = {"primary": "5 mm stacks, 10 -> 5", "stress": "10 mm stacks, 20 -> 10"}
+SUBSETS = {"primary": "stacks of 5 mm", "stress": "stacks of 10 mm"}
 
 
 def write_slices(scored: Sequence[ScoredSlice], path: Path) -> None:
@@ -53,6 +53,7 @@ def _summarise_set(scored: Sequence[ScoredSlice]) -> dict[str, Any]:
     reference = by_method[REFERENCE]
     return {
         "patients": sorted({s.case.patient for s in reference}),
+        "kept": f"one slice in {reference[0].case.every}",
         "slices": len(reference),
         "methods": {name: _summarise_method(part, reference) for name, part in by_method.items()},
     }
@@ -96,7 +97,8 @@ def _format_set(subset: str, part: dict[str, Any], seconds: dict[str, float]) ->
         rows.append([name, *(_text(m, scores[m]) if m in scores else "" for m in metrics), f"{seconds[name]:.2f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    title = f"{subset} ({SUBSETS[subset]}): {len(part['patients'])} patients, {part['slices']} slices"
+    patients, slices = len(part["patients"]), part["slices"]
+    title = f"{subset} ({SUBSETS[subset]}, {part['kept']} kept): {patients} patients, {slices} slices"
     return "\n".join([title, *lines])
 
 

@@ -40,7 +40,7 @@ class ScoredSlice:
         return np.abs(self.image - self.neighbour(0))
 
     def neighbour(self, offset: int) -> np.ndarray:
-        """The real slice ``k + offset`` in the scored region, 0..1; 0 is the truth, -1 and 1 are what was kept."""
+        """The real slice ``k + offset`` in the scored region, 0..1; 0 is the truth."""
         return self.case.scaled(self.case.stack.voxels[0, self.k + offset][self.case.region(self.k)])
 
     @property
