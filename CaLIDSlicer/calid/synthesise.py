@@ -20,6 +20,8 @@ from calid.tiles import Window, tile_weights, tile_windows
 from calid.weights import CalidModel
 
 BATCH_PIXELS = 6 * 240 * 240
+"""Of one batch on an accelerator. A CPU works slice by slice: there, the rounding of half-precision sums depends on the
+batch size, and the same seed has to give the same result however the slices of a job are grouped."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Synthesiser:
 
     def count_steps(self, shape: tuple[int, int]) -> int:
         """Denoising calls for one stack on a model grid of ``shape``; equals the calls of ``on_step``."""
-        sizes = [_batch_size(window) for window in tile_windows(shape, self.tile)]
+        sizes = [self._batch_size(window) for window in tile_windows(shape, self.tile)]
         batches = sum(math.ceil(len(steps) / size) for size in sizes for steps in self.rounds)
         return batches * self.sampling.samples * self.sampling.steps
 
@@ -77,7 +79,7 @@ class Synthesiser:
             decoded(sample, index, whole)
 
     def _run_window(self, slices: np.ndarray, window: Window, decoded: Decoded) -> None:
-        size = _batch_size(window)
+        size = self._batch_size(window)
         noise = _WindowNoise(self.sampling.seed, slices.shape, window, self.model)
         with torch.inference_mode(), autocast(self.device):
             acquired = self._encode(slices[(slice(None), *window)], size)
@@ -85,6 +87,11 @@ class Synthesiser:
             for steps in self.rounds:
                 for start in range(0, len(steps), size):
                     self._run_batch(steps[start : start + size], known, noise, decoded)
+
+    def _batch_size(self, window: Window) -> int:
+        rows, columns = window
+        pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+        return 1 if self.device.type == "cpu" else max(1, BATCH_PIXELS // pixels)
 
     def _encode(self, slices: np.ndarray, size: int) -> dict[int, Tensor]:
         """Latents (c, h, w), by dense index, of the acquired slices that are a neighbour of a missing one."""
@@ -143,7 +150,3 @@ class _WindowNoise:
 
     def at(self, sample: int, target: Target) -> Tensor:
         return self.field.at(sample, target.below, target.fraction)[(slice(None), *self.window)]
-
-
-def _batch_size(window: Window) -> int:
-    return max(1, BATCH_PIXELS // ((window[0].stop - window[0].start) * (window[1].stop - window[1].start)))

@@ -180,7 +180,12 @@ def test_failures_have_their_exit_codes_and_leave_nothing(run, tmp_path: Path, s
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels(fake_command, child_environment, tmp_path: Path, sparse: Path, number: int) -> None:
     command = fake_command("wait", "cli", "reconstruct", sparse, tmp_path / "out.nrrd", "--progress", "json")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=child_environment) as child:
+
+    def heed_signals() -> None:  # a shell that runs the tests in the background makes its children ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    options = {"stdout": subprocess.PIPE, "text": True, "env": child_environment, "preexec_fn": heed_signals}
+    with subprocess.Popen(command, **options) as child:
         assert isinstance(parse_event(child.stdout.readline()), Started)
         child.send_signal(number)
         *_, last = child.stdout.readlines()
