@@ -41,8 +41,3 @@ class IntensityScale:
         # A network may overshoot; exp must not turn that into infinity.
         unit = np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), knee)
         return unit * np.float32(self.high - self.low) + np.float32(self.low)
-
-    def slope(self, normalised: np.ndarray) -> np.ndarray:
-        """Input units per network unit at the given network values: carries a standard deviation back."""
-        knee = (np.asarray(normalised, dtype=np.float32) + 1) / 2
-        return np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), 1) * np.float32(self.high - self.low) / 2
