@@ -36,6 +36,12 @@ class Neighbours:
         """(n,) relative position in the gap: 0 at the slice below, 1 at the slice above."""
         return self.distance[:, 1] / (self.distance[:, 1] + self.distance[:, 2])
 
+    @property
+    def linear(self) -> Tensor:
+        """(n, c, h, w) the latents that linear interpolation between the two bounding slices gives."""
+        towards = self.fraction[:, None, None, None]
+        return (1 - towards) * self.latents[:, 1] + towards * self.latents[:, 2]
+
     def reversed(self) -> Neighbours:
         """The same neighbours of the reversed stack."""
         return replace(self, latents=self.latents.flip(1), present=self.present.flip(1), distance=self.distance.flip(1))
@@ -72,9 +78,7 @@ class ContextEncoder(nn.Module):
         if symmetric:
             mirrored = self._one_direction(neighbours.reversed())
             features = [(a + b) / 2 for a, b in zip(features, mirrored, strict=True)]
-        towards = neighbours.fraction[:, None, None, None]
-        linear = (1 - towards) * neighbours.latents[:, 1] + towards * neighbours.latents[:, 2]
-        return Context(mean=linear + self.to_mean(features[0]), features=features)
+        return Context(mean=neighbours.linear + self.to_mean(features[0]), features=features)
 
     def _one_direction(self, neighbours: Neighbours) -> list[Tensor]:
         latents = (neighbours.latents * neighbours.present[:, :, None, None, None]).flatten(1, 2)

@@ -15,11 +15,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.errors import WeightsError
-from calid.layers import channels_last
+from calid.layers import Net, channels_last
 from calid.sampler import NoiseSchedule
 from calid.vae import SliceAutoencoder, VaeConfig
 
@@ -89,16 +88,20 @@ def load_model(models: str | Path | None = None, device: str | torch.device = "c
     architecture = entry["architecture"]
     vae = SliceAutoencoder(VaeConfig(**architecture["vae"]))
     interpolator = LatentInterpolator(DenoiserConfig(**architecture["denoiser"]))
-    for net, name in ((vae, "vae.safetensors"), (interpolator, "denoiser.safetensors")):
-        _load(net, folder / entry["id"] / name, device)
+    load_weights(vae, folder / entry["id"] / "vae.safetensors", device)
+    load_weights(interpolator, folder / entry["id"] / "denoiser.safetensors", device)
     schedule = NoiseSchedule(**architecture["schedule"])
     return CalidModel(entry["id"], hashes, vae, interpolator, schedule, architecture["pixel"], entry["defaults"])
 
 
-def _load(net: nn.Module, path: Path, device: str | torch.device) -> None:
+def load_weights(net: Net, path: Path, device: str | torch.device = "cpu") -> Net:
+    """The network with the weights of a safetensors file, frozen, in evaluation mode, on a device.
+
+    :raises WeightsError: if they are the weights of another architecture.
+    """
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit the architecture in the manifest: {error}", _REMEDY) from error
-    channels_last(net.eval().requires_grad_(False).to(device))
+    return channels_last(net.eval().requires_grad_(False).to(device))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from calid.conditioning import Neighbours
@@ -23,6 +23,7 @@ from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
 from calid.training.loop import Run
 from calid.vae import SliceAutoencoder, VaeConfig
+from calid.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,7 @@ def training_loss(
     noisy = schedule.scheduler().add_noise(residual, noise, when)
     predicted = model.predict_noise(noisy, when, context.mean.detach(), model.inject(context))
     noise_loss = (predicted.float() - noise).square().mean()
-    linear = (1 - neighbours.fraction)[:, None, None, None] * neighbours.latents[:, 1]
-    linear = linear + neighbours.fraction[:, None, None, None] * neighbours.latents[:, 2]
-    baseline = (weight * (target - linear).square()).mean()
+    baseline = (weight * (target - neighbours.linear).square()).mean()
     numbers = {"mean": mean_loss, "noise": noise_loss, "latent_linear": baseline}
     return mean_loss + noise_loss, context.mean, {k: float(v.detach()) for k, v in numbers.items()}
 
@@ -149,13 +148,6 @@ def pixel_loss(vae: SliceAutoencoder, mean: Tensor, target: Tensor) -> Tensor:
     with torch.no_grad():
         wanted = vae.decode(target).float()
     return (vae.decode(mean).float() - wanted).square().mean()
-
-
-def load_vae(path: Path, config: dict) -> SliceAutoencoder:
-    """The trained, frozen stage 1."""
-    vae = SliceAutoencoder(VaeConfig(**config))
-    vae.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    return channels_last(vae.eval().requires_grad_(False))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -168,7 +160,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     config = json.loads(args.config.read_text(encoding="utf-8"))
     how, schedule = Augmentation(**config["augmentation"]), NoiseSchedule(**config["schedule"])
-    vae = load_vae(args.vae, config["vae"])
+    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
     pool = LatentPool(load_stacks(args.data, "train", config["pixel"]), vae, how, config["pool"])
     validation = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), vae, how, 48)
     validation.renew(0, Generator().manual_seed(0))
