@@ -149,17 +149,17 @@ class _Job:
         dense = np.empty(shape, self.stack.voxels.dtype)
         spread = np.zeros(shape, np.float32) if uncertainty else None
         for phase, voxels in enumerate(self.stack.voxels):
-            draws = self._draw(phase, voxels)
+            draws = self._draw(phase, voxels, uncertainty)
             dense[phase] = draws.dense(self.sampling.samples)
             if spread is not None:
                 spread[phase] = draws.spread(self.sampling.samples) / self.sampling.temperature
             on_phase(phase, dense[phase], None if spread is None else spread[phase])
         return dense, spread
 
-    def _draw(self, phase: int, voxels: np.ndarray) -> _Draws:
+    def _draw(self, phase: int, voxels: np.ndarray, uncertainty: bool) -> _Draws:
         slices = self.grid.to_model(self.scale.normalise(voxels))
         while True:
-            draws = _Draws(self.plan, self.grid, self.scale, voxels)
+            draws = _Draws(self.plan, self.grid, self.scale, voxels, uncertainty)
             synthesiser = Synthesiser(
                 self.model, self.plan, self.rounds, self.sampling, self.ticker.step, self.tiles[0]
             )
@@ -177,17 +177,22 @@ class _Job:
 class _Draws:
     """Sums the samples of every missing slice of one phase in the input's units and pixels."""
 
-    def __init__(self, plan: DensePlan, grid: InplaneGrid, scale: IntensityScale, acquired: np.ndarray) -> None:
+    def __init__(
+        self, plan: DensePlan, grid: InplaneGrid, scale: IntensityScale, acquired: np.ndarray, uncertainty: bool
+    ) -> None:
         self.plan, self.grid, self.scale, self.acquired = plan, grid, scale, acquired
         shape = (len(plan.positions), *acquired.shape[1:])
-        self.sum, self.squares = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        # Double precision: a small spread on a large offset is the difference of two large numbers.
+        self.sum = np.zeros(shape)
+        self.squares = np.zeros(shape) if uncertainty else None
         self.lowest, self.highest = float(acquired.min()), float(acquired.max())
 
     def add(self, sample: int, index: int, normalised: np.ndarray) -> None:
         """Add one draw of dense slice ``index`` on the model grid; no value leaves the range of the acquired ones."""
         drawn = self.scale.restore(self.grid.from_model(normalised)).clip(self.lowest, self.highest)
         self.sum[index] += drawn
-        self.squares[index] += drawn**2
+        if self.squares is not None:
+            self.squares[index] += np.square(drawn, dtype=np.float64)
 
     def dense(self, samples: int) -> np.ndarray:
         """(slices, rows, columns) in the input's data type."""
@@ -200,7 +205,8 @@ class _Draws:
         return out
 
     def spread(self, samples: int) -> np.ndarray:
-        """(slices, rows, columns) standard deviation over the samples, 0 at acquired slices."""
+        """(slices, rows, columns) standard deviation over the samples, 0 at acquired slices; asked for beforehand."""
+        assert self.squares is not None
         return np.sqrt(np.maximum(self.squares / samples - (self.sum / samples) ** 2, 0))
 
 

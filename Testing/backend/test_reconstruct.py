@@ -74,6 +74,14 @@ def test_uncertainty_is_zero_where_acquired_and_positive_where_drawn(sparse):
     assert result.uncertainty[:, 1::2].mean() > 0
 
 
+def test_uncertainty_is_the_same_on_a_large_offset(sparse):
+    def spread(offset):
+        stack = calid.SliceStack(sparse.voxels.astype(np.float32) + offset, sparse.frame, sparse.positions)
+        return calid.reconstruct(stack, 4.0, device="cpu", uncertainty=True, samples=2).uncertainty
+
+    assert np.abs(spread(30_000) - spread(0)).mean() < 0.02 * spread(0)[:, 1::2].mean() + 0.05
+
+
 def test_phases_come_one_by_one_with_true_progress():
     cine = make_phantom(phases=2, slices=3, gap=8.0, matrix=(64, 64), pixel=2.4).sparse
     events, phases = [], []
