@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from calid import __version__
-from calid.baselines import make_method
+from calid.baselines import Method, make_method
 from calid.errors import UnusableInput
 from calid.evaluation.cohort import load_cases
+from calid.evaluation.heldout import Case
 from calid.evaluation.report import REFERENCE, format_table, summarise, write_slices
-from calid.evaluation.scoring import ScoredSlice, score
+from calid.evaluation.scoring import REAL, ScoredSlice, score, score_real
+from calid.segmentation import Segmenter
 from calid.training.data import split_patients
+from calid.weights import has_segmenter, load_segmenter
 
 
 def evaluate(
@@ -30,6 +33,7 @@ def evaluate(
     """Score methods on the held-out slices of a split and print the table.
 
     Writes the summary to ``out`` (.json) and beside it the per-slice table (.csv) and a folder of figures (.png).
+    The anatomy of the slices is scored if the models folder comes with a segmentation network.
 
     :param data: folder with ``index.json`` and ``ed_es/``.
     :param methods: names for :func:`calid.baselines.make_method`; linear, the reference, always takes part.
@@ -41,7 +45,10 @@ def evaluate(
     out = Path(out)
     if out.suffix != ".json" or not out.parent.is_dir():
         raise UnusableInput(f"{out} cannot be written", "name a .json file in a folder that exists")
-    scored, seconds = _score(Path(data), split_patients(split)[:limit], methods, every)
+    called = {name: make_method(name) for name in dict.fromkeys([REFERENCE, *methods])}
+    segmenter = load_segmenter() if has_segmenter() else None
+    cases = list(load_cases(Path(data), split_patients(split)[:limit], every))
+    scored, seconds = _score(cases, called, segmenter)
     write_slices(scored, out.with_suffix(".csv"))
     sets = summarise(scored)
     summary = {
@@ -51,7 +58,8 @@ def evaluate(
         "split": split,
         "limit": limit,
         "median_seconds_per_stack": seconds,
-        "encode_decode_psnr": _ceiling(Path(data), split_patients(split)[:limit]) if _needs_model(methods) else None,
+        "encode_decode_psnr": _ceiling(cases) if _needs_model(methods) else None,
+        "segmenter": segmenter.id if segmenter else None,
         "sets": sets,
     }
     out.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -62,18 +70,18 @@ def evaluate(
 
 
 def _score(
-    data: Path, patients: Sequence[str], methods: Sequence[str], every: int
+    cases: Sequence[Case], methods: Mapping[str, Method], segmenter: Segmenter | None
 ) -> tuple[list[ScoredSlice], dict[str, float]]:
     """Every scored slice of every method, and the median seconds that a method takes for a stack."""
-    called = {name: make_method(name) for name in dict.fromkeys([REFERENCE, *methods])}
     scored: list[ScoredSlice] = []
-    seconds: dict[str, list[float]] = {name: [] for name in called}
-    for case in load_cases(data, patients, every):
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for case in cases:
         print(f"{case.patient} {case.phase}: {len(case.scored)} slices", file=sys.stderr)
-        for name, method in called.items():
-            slices, taken = score(case, name, method)
+        for name, method in methods.items():
+            slices, taken = score(case, name, method, segmenter)
             scored += slices
             seconds[name].append(taken)
+        scored += score_real(case, segmenter) if segmenter else []
     return scored, {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
@@ -81,13 +89,13 @@ def _needs_model(methods: Sequence[str]) -> bool:
     return any(method.startswith(("calid", "latent")) for method in methods)
 
 
-def _ceiling(data: Path, patients: Sequence[str]) -> dict[str, float]:
+def _ceiling(cases: Sequence[Case]) -> dict[str, float]:
     """Mean PSNR in dB of real slices through the autoencoder, on its own grid and on the scanner's."""
     from calid.evaluation.ceiling import encode_decode_psnr
     from calid.weights import load_model
 
     model, values = load_model(), {"model_grid": [], "scanner_grid": []}  # type: ignore[var-annotated]
-    for case in load_cases(data, patients):
+    for case in cases:
         for grid, found in encode_decode_psnr(model, case).items():
             values[grid] += found
     return {grid: statistics.mean(found) for grid, found in values.items()}
@@ -97,4 +105,4 @@ def _draw(scored: Sequence[ScoredSlice], folder: Path) -> None:
     from calid.evaluation.figures import draw_figures  # matplotlib is optional and slow to import
 
     folder.mkdir(exist_ok=True)
-    draw_figures(scored, folder)
+    draw_figures([s for s in scored if s.method != REAL], folder)

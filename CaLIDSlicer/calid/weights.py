@@ -1,7 +1,8 @@
 """The model weights: where they are, whether they are the ones that were measured, and loading them.
 
-A models folder holds ``manifest.json`` and one folder per model with its safetensors. Every load checks the SHA256 of
-every file: a result must be traceable to the weights that made it.
+A models folder holds ``manifest.json`` and one folder per model with its safetensors. The manifest names two of them by
+their role: ``"default"`` makes slices, ``"segmenter"`` labels them. Every load checks the SHA256 of every file: a
+result must be traceable to the weights that made it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.errors import WeightsError
 from calid.layers import Net, channels_last
 from calid.sampler import NoiseSchedule
+from calid.segmentation import SegmentationConfig, SegmentationNet, Segmenter
 from calid.vae import SliceAutoencoder, VaeConfig
 
 MODELS_VARIABLE = "CALID_MODELS"
@@ -56,13 +58,20 @@ def find_models(folder: str | Path | None = None) -> Path:
     raise WeightsError(f"no manifest.json in {' or '.join(str(c) for c in candidates)}", _REMEDY)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The entry of the default model."""
+def read_manifest(folder: Path, role: str = "default") -> dict[str, Any]:
+    """The entry of the model with a role: ``"default"`` or ``"segmenter"``."""
+    manifest = _manifest(folder)
+    try:
+        return next(m for m in manifest["models"] if m["id"] == manifest[role])
+    except (KeyError, StopIteration) as error:
+        raise WeightsError(f"{folder / 'manifest.json'} has no {role} model: {error!r}", _REMEDY) from error
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        return next(m for m in manifest["models"] if m["id"] == manifest["default"])
-    except (OSError, ValueError, KeyError, StopIteration) as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read: {error!r}", _REMEDY) from error
 
 
@@ -82,9 +91,7 @@ def load_model(models: str | Path | None = None, device: str | torch.device = "c
     """
     folder = find_models(models)
     entry = read_manifest(folder)
-    hashes = {name: about["sha256"] for name, about in entry["files"].items()}
-    for name, expected in hashes.items():
-        verify(folder / entry["id"] / name, expected)
+    hashes = _verify_files(folder, entry)
     architecture = entry["architecture"]
     vae = SliceAutoencoder(VaeConfig(**architecture["vae"]))
     interpolator = LatentInterpolator(DenoiserConfig(**architecture["denoiser"]))
@@ -92,6 +99,33 @@ def load_model(models: str | Path | None = None, device: str | torch.device = "c
     load_weights(interpolator, folder / entry["id"] / "denoiser.safetensors", device)
     schedule = NoiseSchedule(**architecture["schedule"])
     return CalidModel(entry["id"], hashes, vae, interpolator, schedule, architecture["pixel"], entry["defaults"])
+
+
+def has_segmenter(models: str | Path | None = None) -> bool:
+    """Whether a models folder comes with a segmentation network; it is complete without."""
+    return "segmenter" in _manifest(find_models(models))
+
+
+def load_segmenter(models: str | Path | None = None, device: str | torch.device = "cpu") -> Segmenter:
+    """Verify and load the segmentation network of a models folder onto a device, in evaluation mode.
+
+    :raises WeightsError: if there is none, or anything of it is missing or altered.
+    """
+    folder = find_models(models)
+    entry = read_manifest(folder, "segmenter")
+    hashes = _verify_files(folder, entry)
+    architecture = entry["architecture"]
+    net = SegmentationNet(SegmentationConfig(**architecture["segmentation"]))
+    load_weights(net, folder / entry["id"] / "segmentation.safetensors", device)
+    return Segmenter(entry["id"], hashes, net, architecture["pixel"])
+
+
+def _verify_files(folder: Path, entry: dict[str, Any]) -> dict[str, str]:
+    """SHA256 of every file of a model by its name, after all of them were found to be as they should."""
+    hashes = {name: about["sha256"] for name, about in entry["files"].items()}
+    for name, expected in hashes.items():
+        verify(folder / entry["id"] / name, expected)
+    return hashes
 
 
 def load_weights(net: Net, path: Path, device: str | torch.device = "cpu") -> Net:

@@ -16,12 +16,15 @@ from calid.evaluate import evaluate
 from calid.evaluation.cohort import load_cases
 from calid.evaluation.figures import draw_figures
 from calid.evaluation.heldout import Case
-from calid.evaluation.report import summarise
-from calid.evaluation.scoring import score
+from calid.evaluation.report import format_table, summarise, write_slices
+from calid.evaluation.scoring import score, score_real
 from calid.files import write_stack
+from calid.phantom import Phantom
 from calid.plan import DensePlan
+from calid.segmentation import LEFT_VENTRICLE
 from calid.stack import SliceStack
 from calid.training.data import split_patients
+from calid.weights import load_segmenter
 
 SHAPE = (40, 36)
 
@@ -195,10 +198,10 @@ def test_evaluate_writes_table_summary_and_figures(
 ) -> None:
     summary = evaluate(cohort, ["cubic", "nearest"], tmp_path / "report.json", limit=2)
     assert json.loads((tmp_path / "report.json").read_text()) == summary
-    assert list(summary["sets"]["primary"]["methods"]) == ["linear", "cubic", "nearest"]
+    assert list(summary["sets"]["primary"]["methods"]) == ["linear", "cubic", "nearest", "real"]
     with (tmp_path / "report.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 2 * 3 * 3  # patients, phases, held-out slices, methods
+    assert len(rows) == 2 * 2 * 3 * 4  # patients, phases, held-out slices, methods and the real slices
     assert {(row["set"], row["phase"], row["slice"]) for row in rows} == {
         (subset, phase, k) for subset in ("primary", "stress") for phase in ("ED", "ES") for k in "135"
     }
@@ -209,6 +212,54 @@ def test_evaluate_writes_table_summary_and_figures(
     printed = capsys.readouterr().out
     assert "1 patients, 6 slices" in printed
     assert f"{np.mean(psnr):.2f} " in printed
+
+
+def test_without_a_segmenter_the_anatomy_is_left_out(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "manifest.json").write_text('{"models": []}')
+    monkeypatch.setenv("CALID_MODELS", str(tmp_path / "models"))
+    summary = evaluate(cohort, ["nearest"], tmp_path / "report.json", limit=1, figures=False)
+    assert list(summary["sets"]["primary"]["methods"]) == ["linear", "nearest"]
+    assert summary["segmenter"] is None
+    assert "dice" not in (tmp_path / "report.csv").read_text() + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_anatomy_is_scored_on_synthesised_and_on_real_slices(
+    tmp_path: Path, every: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phantom = Phantom(slices=7, gap=10.0, matrix=(110, 100), pixel=2.0)
+    case = Case("somebody", "ED", phantom.sparse, phantom.sparse_labels[0], every)
+    segmenter = load_segmenter()
+    scored = [s for n in ("linear", "nearest") for s in score(case, n, make_method(n), segmenter)[0]]
+    scored += score_real(case, segmenter)
+    methods = summarise(scored)["stress"]["methods"]
+    assert list(methods) == ["linear", "nearest", "real"]
+    real, nearest = methods["real"], methods["nearest"]
+    assert "psnr" not in real
+    assert real["feature_distance"]["mean"] == 0
+    assert 0 < methods["linear"]["feature_distance"]["mean"] < 2
+    own = [s for s in scored if s.method == "nearest"]
+    truth, found = case.labels[case.scored] == LEFT_VENTRICLE, np.stack([s.labels for s in own]) == LEFT_VENTRICLE
+    volume = 2 * (truth & found).sum() / (truth.sum() + found.sum())
+    assert nearest["dice_lv"]["mean"] == pytest.approx(volume)
+    parts = [nearest[name]["mean"] for name in ("dice_lv", "dice_myo", "dice_rv")]
+    assert nearest["dice"]["mean"] == pytest.approx(np.mean(parts))
+    difference = nearest["dice_lv"]["difference"]["mean"]
+    assert difference == pytest.approx(volume - methods["linear"]["dice_lv"]["mean"])
+
+    write_slices(scored, tmp_path / "report.csv")
+    with (tmp_path / "report.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["method"] == "real"
+    assert rows[-1]["psnr"] == ""
+    defined = [float(row["hd95_lv"]) for row in rows if row["method"] == "nearest" and row["hd95_lv"]]
+    assert nearest["hd95_lv"]["mean"] == pytest.approx(np.mean(defined), abs=1e-4)
+    table = format_table(summarise(scored), {"linear": 1.0, "nearest": 2.0})
+    assert table.count("real") == 2  # not among the image metrics
+    assert f"{volume:.3f} " in table
 
 
 def test_evaluate_refuses_a_report_that_cannot_be_written_first(tmp_path: Path) -> None:

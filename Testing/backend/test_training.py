@@ -1,6 +1,7 @@
 """Training: a killed run goes on where it was, and what is published can be loaded and used."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from calid.cli import main
 from calid.evaluation.cohort import PHASES
 from calid.files import write_stack
 from calid.phantom import Phantom
+from calid.segmentation import segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import SPLIT_FILE, load_stacks, split_patients
 from calid.training.denoiser import EncodedStack, draw_example
 from calid.training.loop import Run
+from calid.training.segmentation import load_labelled, random_view, segmentation_loss
+from calid.weights import load_segmenter
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
 AUTOENCODER = {
@@ -32,6 +36,11 @@ DENOISER = {
     "publish": {"id": "tiny", "licence": "none", "training_data": "phantoms",
                 "defaults": {"samples": 1, "uncertainty_samples": 2, "steps": 1, "fill": "direct",
                              "temperature": 1.0}},
+}  # fmt: skip
+SEGMENTATION = {
+    "pixel": 1.5, "seed": 1, "steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1, "anywhere": 0.5,
+    "augmentation": {"crop": 32}, "segmentation": {"channels": [8, 8, 8], "blocks": 1},
+    "publish": {"id": "tiny-seg", "licence": "none", "training_data": "phantoms"},
 }  # fmt: skip
 
 
@@ -86,6 +95,53 @@ def test_train_publish_load_reconstruct(data, split, tmp_path, capsys):
     result = calid.reconstruct(sparse, 4.0, device="cpu", models=tmp_path / "m")
     assert result.provenance["model"] == "tiny"
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
+
+
+def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys):
+    config, out, models = tmp_path / "segmentation.json", tmp_path / "seg", tmp_path / "m"
+    config.write_text(json.dumps(SEGMENTATION))
+    models.mkdir()
+    before = {"default": "other", "models": [{"id": "tiny-seg", "date": "long ago"}, {"id": "other"}]}
+    (models / "manifest.json").write_text(json.dumps(before))
+    run_command("train", "segmentation", config, "--data", data, "--out", out)
+    run_command("train", "publish", config, "--segmentation", out / "segmentation.safetensors", "--models", models)
+    curve = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert all(0 <= line[f"val_dice_{label}"] <= 1 for line in curve for label in (1, 2, 3))
+
+    manifest = json.loads((models / "manifest.json").read_text())
+    assert [model["id"] for model in manifest["models"]] == ["other", "tiny-seg"]
+    assert (manifest["default"], manifest["segmenter"]) == ("other", "tiny-seg")
+    sparse = Phantom(slices=3, matrix=(48, 48), pixel=3.0).sparse
+    assert segment(load_segmenter(models), sparse.voxels, sparse.pixel_spacing).shape == sparse.voxels.shape
+
+
+def test_publish_wants_all_files_of_one_model(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "publish", "c.json", "--vae", "v", "--segmentation", "s", "--models", str(tmp_path)])
+    assert "--vae and --denoiser, or --segmentation" in capsys.readouterr().err
+
+
+def test_image_and_labels_move_together(data, split):
+    stack = load_labelled(data, "train", pixel=1.5)[0]
+    bright = replace(stack, slices=2 * stack.labels[:, 2] - 1)  # an image of nothing but the cavity
+    how = Augmentation(crop=48, gamma=0, gain=0)
+    for seed in range(8):
+        image, shares = random_view(bright, how, anywhere=0.0, rng=torch.Generator().manual_seed(seed))
+        assert image.shape == (1, 48, 48)
+        torch.testing.assert_close(shares.sum(dim=0), torch.ones(48, 48), atol=0.2, rtol=0)
+        inside, outside = shares[3] > 0.9, shares[3] < 0.1
+        if inside.any():
+            assert image[0][inside].mean() > image[0][outside].mean() + 1
+
+
+def test_a_perfect_segmentation_costs_nothing():
+    labels = torch.randint(4, (2, 16, 16), generator=torch.Generator().manual_seed(0))
+    shares = torch.nn.functional.one_hot(labels, 4).movedim(-1, 1).float()
+    right, _ = segmentation_loss(40 * shares, shares)
+    wrong, numbers = segmentation_loss(40 * shares.roll(1, dims=1), shares)
+    assert float(right) < 1e-3
+    assert float(wrong) > 10
+    assert numbers["dice"] < 0.01
 
 
 class Killed(Exception):

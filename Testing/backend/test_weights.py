@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from calid.errors import WeightsError
-from calid.weights import MODELS_VARIABLE, find_models, load_model, read_manifest
+from calid.weights import MODELS_VARIABLE, find_models, has_segmenter, load_model, load_segmenter, read_manifest
 
 
 @pytest.fixture
@@ -18,10 +18,12 @@ def test_bundled_weights_are_small_and_match_their_manifest():
     folder = find_models()
     assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 30e6
     assert set(load_model().sha256) == {"vae.safetensors", "denoiser.safetensors"}
+    assert set(load_segmenter().sha256) == {"segmentation.safetensors"}
 
 
-def test_manifest_states_licence_training_data_and_date():
-    entry = read_manifest(find_models())
+@pytest.mark.parametrize("role", ["default", "segmenter"])
+def test_manifest_states_licence_training_data_and_date(role):
+    entry = read_manifest(find_models(), role)
     assert "CC BY-NC-SA" in entry["licence"]
     assert "ACDC" in entry["training_data"]
     assert entry["date"]
@@ -32,14 +34,18 @@ def test_environment_variable_points_elsewhere(models, monkeypatch):
     assert find_models() == models
 
 
-def test_one_altered_byte_is_refused_with_both_hashes(models):
-    entry = read_manifest(models)
-    path = models / entry["id"] / "denoiser.safetensors"
+@pytest.mark.parametrize(
+    ("role", "name", "load"),
+    [("default", "denoiser.safetensors", load_model), ("segmenter", "segmentation.safetensors", load_segmenter)],
+)
+def test_one_altered_byte_is_refused_with_both_hashes(models, role, name, load):
+    entry = read_manifest(models, role)
+    path = models / entry["id"] / name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=entry["files"]["denoiser.safetensors"]["sha256"]) as caught:
-        load_model(models)
+    with pytest.raises(WeightsError, match=entry["files"][name]["sha256"]) as caught:
+        load(models)
     assert str(path) in str(caught.value)
     assert caught.value.remedy
 
@@ -54,14 +60,27 @@ def test_missing_file_and_missing_folder_are_named(models, tmp_path):
 
 
 def test_damaged_manifest_is_refused(models):
-    (models / "manifest.json").write_text('{"default": "x", "models": []}')
-    with pytest.raises(WeightsError, match=r"manifest\.json"):
-        load_model(models)
+    (models / "manifest.json").write_text('{"default": "x", "segmenter": "x", "models": []}')
+    for load in (load_model, load_segmenter):
+        with pytest.raises(WeightsError, match=r"manifest\.json"):
+            load(models)
+
+
+def test_a_models_folder_may_come_without_a_segmenter(models):
+    assert has_segmenter(models)
+    manifest = json.loads((models / "manifest.json").read_text())
+    del manifest["segmenter"]
+    (models / "manifest.json").write_text(json.dumps(manifest))
+    assert not has_segmenter(models)
+    assert load_model(models).id == manifest["default"]
+    with pytest.raises(WeightsError, match="segmenter"):
+        load_segmenter(models)
 
 
 def test_weights_of_another_architecture_are_refused(models):
     manifest = json.loads((models / "manifest.json").read_text())
-    manifest["models"][0]["architecture"]["vae"]["channels"] = [16, 32, 32]
+    default = next(m for m in manifest["models"] if m["id"] == manifest["default"])
+    default["architecture"]["vae"]["channels"] = [16, 32, 32]
     (models / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(WeightsError, match="does not fit"):
         load_model(models)

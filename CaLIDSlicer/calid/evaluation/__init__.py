@@ -1,7 +1,8 @@
 """How good are the synthesised slices? The parts of :mod:`calid.evaluate`, for any method on a labelled cohort.
 
-``cohort`` finds the stacks, ``heldout`` takes slices away, ``scoring`` lets a method put them back, ``metrics`` and
-``statistics`` judge, ``report`` and ``figures`` show.
+``cohort`` finds the stacks, ``heldout`` takes slices away, ``scoring`` lets a method put them back, ``metrics`` judge
+the image, ``anatomy`` and ``overlap`` the heart in it, ``statistics`` say how sure that is, ``report`` and ``figures``
+show.
 """
 
 from calid.errors import CalidError

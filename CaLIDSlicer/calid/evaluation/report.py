@@ -9,20 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from calid.evaluation.anatomy import ANATOMY, DICE, HAUSDORFF, pooled_dice
 from calid.evaluation.scoring import QUALITY, SIMILARITY, THIRDS, UNCERTAINTY, ScoredSlice
 from calid.evaluation.statistics import bootstrap_mean
 
 REFERENCE = "linear"
+POOLED = (*DICE, "dice")  # over the scored slices of a stack, and their mean over the structures
+PAIRED = (*SIMILARITY, *POOLED, *HAUSDORFF, "feature_distance")
+TABLES = ((*QUALITY, *UNCERTAINTY), POOLED, (*HAUSDORFF, "feature_distance"))
 SUBSETS = {"primary": "stacks of 5 mm", "stress": "stacks of 10 mm"}
 
 
 def write_slices(scored: Sequence[ScoredSlice], path: Path) -> None:
-    """The per-slice table; a metric that a method does not have stays empty."""
+    """The per-slice table; a metric that a method does not have, or that is undefined in a slice, stays empty."""
+    metrics = [m for m in (*QUALITY, *UNCERTAINTY, *ANATOMY) if any(m in s.scores for s in scored)]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*_identity(scored[0]), *QUALITY, *UNCERTAINTY])
+        writer = csv.DictWriter(file, [*_identity(scored[0]), *metrics])
         writer.writeheader()
         for s in scored:
-            writer.writerow({**_identity(s), **{name: f"{value:.5f}" for name, value in s.scores.items()}})
+            defined = {name: f"{value:.5f}" for name, value in s.scores.items() if not np.isnan(value)}
+            writer.writerow({**_identity(s), **defined})
 
 
 def _identity(s: ScoredSlice) -> dict[str, Any]:
@@ -41,8 +47,9 @@ def _identity(s: ScoredSlice) -> dict[str, Any]:
 def summarise(scored: Sequence[ScoredSlice]) -> dict[str, Any]:
     """By set: patients, number of slices, and by method every metric over all slices and over each third of the heart.
 
-    A metric has its mean over slices with the 95 % interval over patients; a similarity also the paired
-    ``difference`` to linear. The mean of the sharpness, a ratio, is geometric.
+    A metric has its mean over slices with the 95 % interval over patients; one that needs no calibration also the
+    paired ``difference`` to linear. The mean of the sharpness, a ratio, is geometric. Dice is that of the scored
+    slices of a stack taken together, and its mean over stacks. Where a metric is undefined, it is left out.
     """
     subsets = {subset: [s for s in scored if s.case.subset == subset] for subset in SUBSETS}
     return {subset: _summarise_set(part) for subset, part in subsets.items() if part}
@@ -60,26 +67,45 @@ def _summarise_set(scored: Sequence[ScoredSlice]) -> dict[str, Any]:
 
 
 def _summarise_method(part: Sequence[ScoredSlice], reference: Sequence[ScoredSlice]) -> dict[str, Any]:
-    patients = [s.case.patient for s in part]
-    summary: dict[str, Any] = {metric: _interval(metric, _column(part, metric), patients) for metric in part[0].scores}
-    for metric in SIMILARITY if part is not reference else ():
-        paired = _column(part, metric) - _column(reference, metric)
-        summary[metric]["difference"] = _interval(metric, paired, patients)
+    summary: dict[str, Any] = {}
+    for metric in _metrics(part):
+        values, patients = _column(part, metric)
+        if np.isnan(values).all():
+            continue
+        summary[metric] = _interval(metric, values, patients)
+        paired = values - _column(reference, metric)[0] if metric in PAIRED and part is not reference else np.array([])
+        if not np.isnan(paired).all():
+            summary[metric]["difference"] = _interval(metric, paired, patients)
     thirds = {third: [s for s in part if s.third == third] for third in THIRDS}
     summary["thirds"] = {third: _means(slices) for third, slices in thirds.items() if slices}
     return summary
 
 
+def _metrics(part: Sequence[ScoredSlice]) -> list[str]:
+    """What a method can be summarised by: the metrics of its slices, and the mean Dice."""
+    return [*part[0].scores, *(["dice"] if part[0].labels is not None else [])]
+
+
 def _means(scored: Sequence[ScoredSlice]) -> dict[str, float]:
-    patients = [s.case.patient for s in scored]
-    return {metric: _interval(metric, _column(scored, metric), patients)["mean"] for metric in QUALITY}
+    metrics = [m for m in QUALITY if m in scored[0].scores]
+    return {metric: _interval(metric, *_column(scored, metric))["mean"] for metric in metrics}
 
 
-def _column(scored: Sequence[ScoredSlice], metric: str) -> np.ndarray:
-    return np.array([s.scores[metric] for s in scored])
+def _column(scored: Sequence[ScoredSlice], metric: str) -> tuple[np.ndarray, list[str]]:
+    """A value per slice, or per stack for :data:`POOLED`, and the patient of each."""
+    if metric not in POOLED:
+        return np.array([s.scores[metric] for s in scored]), [s.case.patient for s in scored]
+    stacks = [[s for s in scored if s.case is case] for case in dict.fromkeys(s.case for s in scored)]
+    return np.array([_pooled(slices)[metric] for slices in stacks]), [slices[0].case.patient for slices in stacks]
+
+
+def _pooled(slices: Sequence[ScoredSlice]) -> dict[str, float]:
+    return pooled_dice(slices[0].case, [s.k for s in slices], [s.labels for s in slices if s.labels is not None])
 
 
 def _interval(metric: str, values: np.ndarray, patients: Sequence[str]) -> dict[str, Any]:
+    defined = ~np.isnan(values)
+    values, patients = values[defined], [p for p, is_defined in zip(patients, defined, strict=True) if is_defined]
     if metric != "sharpness":
         return bootstrap_mean(values, patients)._asdict()
     return {name: float(np.exp(value)) for name, value in bootstrap_mean(np.log(values), patients)._asdict().items()}
@@ -91,19 +117,28 @@ def format_table(summary: dict[str, Any], seconds: dict[str, float]) -> str:
 
 
 def _format_set(subset: str, part: dict[str, Any], seconds: dict[str, float]) -> str:
-    metrics = [m for m in (*QUALITY, *UNCERTAINTY) if any(m in scores for scores in part["methods"].values())]
-    rows = [["", *metrics, "s/stack"]]
-    for name, scores in part["methods"].items():
-        rows.append([name, *(_text(m, scores[m]) if m in scores else "" for m in metrics), f"{seconds[name]:.2f}"])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     patients, slices = len(part["patients"]), part["slices"]
     title = f"{subset} ({SUBSETS[subset]}, {part['kept']} kept): {patients} patients, {slices} slices"
-    return "\n".join([title, *lines])
+    times = {name: {"s/stack": f"{taken:.2f}"} for name, taken in seconds.items()}
+    image, *anatomy = ([m for m in table if any(m in s for s in part["methods"].values())] for table in TABLES)
+    tables = [(image, times), *((metrics, {}) for metrics in anatomy if metrics)]
+    return "\n".join([title, *(_format_rows(part["methods"], metrics, more) for metrics, more in tables)])
+
+
+def _format_rows(methods: dict[str, Any], metrics: Sequence[str], more: dict[str, dict[str, str]]) -> str:
+    """A line for each method that has any of the metrics, with ``more`` cells by method and title."""
+    rows = [["", *metrics, *next(iter(more.values()), {})]]
+    for name, scores in methods.items():
+        if any(m in scores for m in metrics):
+            cells = [_text(m, scores[m]) if m in scores else "" for m in metrics]
+            rows.append([name, *cells, *more.get(name, {}).values()])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
 
 
 def _text(metric: str, score: dict[str, Any]) -> str:
-    digits = 2 if metric in ("psnr", "sharpness") else 3
+    digits = 2 if metric in ("psnr", "sharpness", *HAUSDORFF) else 3
     text = f"{score['mean']:.{digits}f}"
     if "difference" in score:
         mean, low, high = (f"{score['difference'][part]:+.{digits}f}" for part in ("mean", "low", "high"))

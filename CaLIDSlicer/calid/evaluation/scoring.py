@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from calid.baselines import Method
 from calid.evaluation import metrics
+from calid.evaluation.anatomy import score_anatomy
 from calid.evaluation.heldout import Case
+from calid.segmentation import Segmenter
 from calid.similarity import psnr
 
 SIMILARITY = ("psnr", "ssim", "haarpsi")
 QUALITY = (*SIMILARITY, "sharpness")
 UNCERTAINTY = ("error_correlation", "top_error_share")
 THIRDS = ("base", "mid", "apex")
+REAL = "real"  # in the place of a method: the real slices themselves, of which only the anatomy is scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,9 @@ class ScoredSlice:
 
     :param image: the scored region (rows, columns), 0..1.
     :param uncertainty: same region and units as ``image``, or ``None`` if the method gives none.
-    :param scores: by metric name, :data:`QUALITY` and, with uncertainty, :data:`UNCERTAINTY`.
+    :param scores: by metric name, :data:`QUALITY`, with uncertainty :data:`UNCERTAINTY`, with ``labels``
+        :data:`~calid.evaluation.anatomy.ANATOMY`.
+    :param labels: of the whole slice (rows, columns), as the segmentation network sees it.
     """
 
     case: Case
@@ -33,6 +38,7 @@ class ScoredSlice:
     image: np.ndarray
     uncertainty: np.ndarray | None
     scores: dict[str, float]
+    labels: np.ndarray | None = None
 
     @property
     def error(self) -> np.ndarray:
@@ -49,15 +55,35 @@ class ScoredSlice:
         return THIRDS[min(int(3 * self.case.depth(self.k)), 2)]
 
 
-def score(case: Case, name: str, method: Method) -> tuple[list[ScoredSlice], float]:
-    """Let a method fill the sparse stack, and score the held-out slices; also the seconds it took."""
+def score(case: Case, name: str, method: Method, segmenter: Segmenter | None = None) -> tuple[list[ScoredSlice], float]:
+    """Let a method fill the sparse stack, and score the held-out slices; also the seconds it took.
+
+    Their anatomy only with a ``segmenter``.
+    """
     sparse = case.sparse()
     plan = case.plan(sparse)
     started = time.perf_counter()
     dense, uncertainty = method(sparse, plan)
     seconds = time.perf_counter() - started
     _check(name, dense, (1, len(plan.positions), *case.labels.shape[1:]))
-    return [_score_slice(case, k, name, dense[0], uncertainty) for k in case.scored], seconds
+    slices = [_score_slice(case, k, name, dense[0], uncertainty) for k in case.scored]
+    return (_with_anatomy(segmenter, slices, dense[0, case.scored]) if segmenter else slices), seconds
+
+
+def score_real(case: Case, segmenter: Segmenter) -> list[ScoredSlice]:
+    """The anatomy that the network sees in the real slices: what a perfect method would reach."""
+    truth = case.stack.voxels[0]
+    images = (case.scaled(truth[k])[case.region(k)] for k in case.scored)
+    slices = [ScoredSlice(case, k, REAL, image, None, {}) for k, image in zip(case.scored, images, strict=True)]
+    return _with_anatomy(segmenter, slices, truth[case.scored])
+
+
+def _with_anatomy(segmenter: Segmenter, slices: list[ScoredSlice], made: np.ndarray) -> list[ScoredSlice]:
+    labels, anatomy = score_anatomy(segmenter, slices[0].case, made)
+    return [
+        replace(s, scores={**s.scores, **scores}, labels=found)
+        for s, scores, found in zip(slices, anatomy, labels, strict=True)
+    ]
 
 
 def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: np.ndarray | None) -> ScoredSlice:

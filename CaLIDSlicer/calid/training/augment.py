@@ -53,3 +53,19 @@ def change_contrast(slices: Tensor, how: Augmentation, rng: Generator) -> Tensor
     unit = (slices + 1) / 2
     gamma, gain = math.exp(_uniform(rng, -how.gamma, how.gamma)), 1 + _uniform(rng, -how.gain, how.gain)
     return 2 * gain * unit.clamp(min=0) ** gamma - 1
+
+
+def degrade(slices: Tensor, rng: Generator) -> Tensor:
+    """Slices (k, rows, columns) as another scanner might have made them: shaded by its coils, a bit soft, noisy.
+
+    For networks that look at slices; a network that makes slices must not learn to make these.
+    """
+    ramp = torch.linspace(-1, 1, slices.shape[-1])
+    slope = torch.empty(2).uniform_(-0.25, 0.25, generator=rng)
+    shaded = (slices + 1) * (1 + slope[0] * ramp[:, None] + slope[1] * ramp) - 1
+    if _uniform(rng, 0, 1) < 0.3:
+        side = _uniform(rng, 0, 0.25)  # a kernel of (side, 1 - 2 side, side) along both axes
+        kernel = torch.tensor([side, 1 - 2 * side, side])
+        soft = F.pad(shaded[:, None], (1, 1, 1, 1), mode="replicate")
+        shaded = F.conv2d(soft, torch.outer(kernel, kernel)[None, None])[:, 0]
+    return shaded + _uniform(rng, 0, 0.12) ** 1.5 * torch.randn(shaded.shape, generator=rng)

@@ -1,7 +1,9 @@
-"""Make trained weights the ones to ship: ``calid train publish CONFIG --vae FILE --denoiser FILE --models DIR``.
+"""Make trained weights the ones to ship.
 
-Copies both files into the models folder and writes ``manifest.json``. CONFIG is the denoiser's; its ``"publish"`` part
-holds the id, the licence, the training data and the default sampling.
+``calid train publish CONFIG --vae FILE --denoiser FILE --models DIR`` for the model that makes slices, with the
+denoiser's CONFIG; ``calid train publish CONFIG --segmentation FILE --models DIR`` for the one that labels them. Copies
+the files into the models folder and makes them its default in ``manifest.json``, which keeps its other models.
+CONFIG's ``"publish"`` part holds the id, the licence, the training data and, of the first, the default sampling.
 """
 
 from __future__ import annotations
@@ -13,30 +15,50 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from calid.atomic import write_atomically
+
+GENERATOR = ("pixel", "vae", "denoiser", "schedule")  # what of CONFIG is the architecture
+SEGMENTER = ("pixel", "segmentation")
 
 
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train publish``."""
     parser = argparse.ArgumentParser(prog="calid train publish", description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--vae", type=Path, required=True)
-    parser.add_argument("--denoiser", type=Path, required=True)
+    parser.add_argument("--vae", type=Path)
+    parser.add_argument("--denoiser", type=Path)
+    parser.add_argument("--segmentation", type=Path)
     parser.add_argument("--models", type=Path, required=True)
     args = parser.parse_args(argv)
+    files = {f"{stage}.safetensors": getattr(args, stage) for stage in ("vae", "denoiser", "segmentation")}
+    files = {name: source for name, source in files.items() if source is not None}
+    if set(files) not in ({"vae.safetensors", "denoiser.safetensors"}, {"segmentation.safetensors"}):
+        parser.error("give --vae and --denoiser, or --segmentation")
     config = json.loads(args.config.read_text(encoding="utf-8"))
-    about = config["publish"]
-    folder = args.models / about["id"]
+    role, keys = ("segmenter", SEGMENTER) if args.segmentation else ("default", GENERATOR)
+    publish(config["publish"], {key: config[key] for key in keys}, files, args.models, role)
+    return 0
+
+
+def publish(
+    about: dict[str, Any], architecture: dict[str, Any], files: dict[str, Path], models: Path, role: str
+) -> None:
+    """Copy ``files`` (by their names there) into the models folder, and give the model ``role`` in its manifest."""
+    folder = models / about["id"]
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"vae.safetensors": args.vae, "denoiser.safetensors": args.denoiser}
     entry = {
         **about,
         "date": datetime.date.today().isoformat(),
-        "architecture": {key: config[key] for key in ("pixel", "vae", "denoiser", "schedule")},
+        "architecture": architecture,
         "files": {name: _copy(source, folder / name) for name, source in files.items()},
     }
-    manifest = {"default": about["id"], "models": [entry]}
-    (args.models / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return 0
+    path = models / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"models": []}
+    others = [model for model in manifest.pop("models") if model["id"] != about["id"]]
+    text = json.dumps({**manifest, role: about["id"], "models": [*others, entry]}, indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def _copy(source: Path, to: Path) -> dict[str, str | int]:

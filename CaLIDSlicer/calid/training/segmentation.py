@@ -1,0 +1,146 @@
+"""Train the segmentation network: ``calid train segmentation CONFIG --data DIR --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Generator, Tensor
+
+from calid.files import read_stack
+from calid.inplane import InplaneGrid
+from calid.intensity import IntensityScale
+from calid.layers import channels_last
+from calid.segmentation import CLASSES, SegmentationConfig, SegmentationNet
+from calid.training.augment import Augmentation, change_contrast, crop_stack, degrade
+from calid.training.data import split_patients
+from calid.training.loop import Run
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledStack:
+    """One phase of one patient on the model grid, float16.
+
+    :param slices: (k, rows, columns) in network units.
+    :param labels: (k, classes - 1, rows, columns), the share of each pixel that belongs to each part of the heart.
+    :param centre: the heart's (row, column).
+    """
+
+    slices: np.ndarray
+    labels: np.ndarray
+    centre: tuple[float, float]
+
+
+def load_labelled(data: Path, split: str, pixel: float, multiple: int = 1) -> list[LabelledStack]:
+    """End-diastole and end-systole of all patients of a split."""
+    folders = [data / "ed_es" / patient for patient in split_patients(split)]
+    return [_load(path, pixel, multiple) for folder in folders for path in sorted(folder.glob("*_gt.nii.gz"))]
+
+
+def _load(path: Path, pixel: float, multiple: int) -> LabelledStack:
+    stack, labels = read_stack(path.with_name(path.name.replace("_gt", ""))), read_stack(path).voxels[0]
+    grid = InplaneGrid(labels.shape[1:], stack.pixel_spacing, pixel, multiple)
+    slices = grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels[0]))
+    shares = grid.to_model(np.stack([labels == c for c in range(1, CLASSES)], axis=1)).clip(0, 1)
+    row, column = np.argwhere(shares.sum(axis=(0, 1)) > 0.5).mean(axis=0)
+    return LabelledStack(slices.astype(np.float16), shares.astype(np.float16), (float(row), float(column)))
+
+
+def random_view(stack: LabelledStack, how: Augmentation, anywhere: float, rng: Generator) -> tuple[Tensor, Tensor]:
+    """An augmented crop of a random slice (1, crop, crop), and the share of each class (classes, crop, crop).
+
+    Around the heart, or with the probability ``anywhere`` somewhere in the field of view: what is not a heart has to
+    be seen as well.
+    """
+    k = int(torch.randint(len(stack.slices), (), generator=rng))
+    both = torch.cat([torch.from_numpy(stack.slices[k : k + 1]), torch.from_numpy(stack.labels[k])])
+    row, column = torch.rand(2, generator=rng).tolist()
+    astray = bool(torch.rand((), generator=rng) < anywhere)
+    centre = (row * both.shape[1], column * both.shape[2]) if astray else stack.centre
+    view, _ = crop_stack(both, centre, how, rng)  # the labels ride along as more slices of the stack
+    parts = view[1:].clamp(0, 1)
+    background = (1 - parts.sum(dim=0, keepdim=True)).clamp(min=0)
+    return degrade(change_contrast(view[:1], how, rng), rng), torch.cat([background, parts])
+
+
+def random_batch(
+    stacks: Sequence[LabelledStack], how: Augmentation, anywhere: float, batch: int, rng: Generator
+) -> tuple[Tensor, Tensor]:
+    """Slices (batch, 1, crop, crop) and class shares (batch, classes, crop, crop)."""
+    chosen = torch.randint(len(stacks), (batch,), generator=rng).tolist()
+    slices, shares = zip(*(random_view(stacks[n], how, anywhere, rng) for n in chosen), strict=True)
+    return torch.stack(slices).contiguous(memory_format=torch.channels_last), torch.stack(shares)
+
+
+def segmentation_loss(logits: Tensor, shares: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy plus one minus the soft Dice of the parts of the heart, over the batch; and both numbers."""
+    logits = logits.float()
+    entropy = F.cross_entropy(logits, shares)
+    probability, wanted = logits.softmax(dim=1)[:, 1:], shares[:, 1:]
+    overlap = 2 * (probability * wanted).sum(dim=(0, 2, 3))
+    total = (probability + wanted).sum(dim=(0, 2, 3))
+    dice = ((overlap + 1) / (total + 1)).mean()
+    return entropy + 1 - dice, {"entropy": float(entropy.detach()), "dice": float(dice.detach())}
+
+
+def validation_dice(net: SegmentationNet, stacks: Sequence[LabelledStack]) -> dict[str, float]:
+    """Dice of each label value on the model grid, pooled over the slices of a stack, mean over stacks."""
+    values = []
+    for stack in stacks:
+        slices = torch.from_numpy(stack.slices)[:, None].float()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            found = net(slices.contiguous(memory_format=torch.channels_last)).argmax(dim=1).numpy()
+        background = 1 - stack.labels.sum(axis=1, keepdims=True, dtype=np.float32)
+        truth = np.concatenate([background, stack.labels], axis=1).argmax(axis=1)
+        values.append([_dice(found == c, truth == c) for c in range(1, CLASSES)])
+    return {f"val_dice_{c + 1}": round(float(value), 4) for c, value in enumerate(np.mean(values, axis=0))}
+
+
+def _dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * np.count_nonzero(a & b) / max(1, int(a.sum()) + int(b.sum()))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry of ``calid train segmentation``."""
+    parser = argparse.ArgumentParser(prog="calid train segmentation", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    config = json.loads(args.config.read_text(encoding="utf-8"))
+    how = Augmentation(**config["augmentation"])
+
+    torch.manual_seed(config["seed"])
+    net = channels_last(SegmentationNet(SegmentationConfig(**config["segmentation"])))
+    stacks = load_labelled(args.data, "train", config["pixel"])
+    validation = load_labelled(args.data, "validation", config["pixel"], net.config.multiple)
+    run = Run(args.out, net, config["steps"], config["rate"], config["average"])
+    run.resume()
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
+        slices, shares = random_batch(stacks, how, config["anywhere"], config["batch"], rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(slices)
+        return segmentation_loss(logits, shares)
+
+    def validate() -> dict[str, float]:
+        export(run.averaged, args.out / "segmentation.safetensors")
+        return validation_dice(run.averaged, validation)
+
+    run.train(loss, validate, every=config["every"])
+    return 0
+
+
+def export(net: SegmentationNet, path: Path) -> None:
+    """Write fp16 weights; every validation leaves a set that can be evaluated."""
+    # The counters of the batch normalisation stay integers.
+    state = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, path)
