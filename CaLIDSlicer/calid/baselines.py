@@ -107,12 +107,38 @@ def _calid(
     return method
 
 
+def _registration(stack: SliceStack, plan: DensePlan) -> tuple[np.ndarray, np.ndarray | None]:
+    from calid.registration_baseline import interpolate_registered
+
+    return interpolate_registered(stack, plan)
+
+
+def _learned(kind: str, weights: str | None, device: str, **sampling: int) -> Method:
+    """A learned baseline; missing weights are told at once, not when the first case has been loaded."""
+    from calid.learned_baselines import LearnedFill, load_baseline
+
+    return LearnedFill(load_baseline(kind, weights, device), **sampling)
+
+
+def _unet(weights: str | None = None, device: str = "auto") -> Method:
+    return _learned("unet", weights, device)
+
+
+def _pixel_diffusion(
+    weights: str | None = None, steps: int = 20, samples: int = 1, seed: int = 0, device: str = "auto"
+) -> Method:
+    return _learned("pixel-diffusion", weights, device, steps=steps, samples=samples, seed=seed)
+
+
 _FACTORIES: dict[str, Callable[..., Method]] = {
     "nearest": lambda: partial(interpolate, nearest_weights),
     "linear": lambda: partial(interpolate, linear_weights),
     "cubic": lambda: partial(interpolate, cubic_weights),
     "latent-linear": partial(_latent, "linear"),
     "latent-slerp": partial(_latent, "slerp"),
+    "registration": lambda: _registration,
+    "unet": _unet,
+    "pixel-diffusion": _pixel_diffusion,
     "calid": _calid,
 }
 
