@@ -1,4 +1,4 @@
-"""The command line: ``calid reconstruct | self-check | phantom | evaluate | train``.
+"""The command line: ``calid reconstruct | self-check | phantom | evaluate | benchmark | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
 """
@@ -54,6 +54,7 @@ def _parser(reconstruct: Callable[..., Any]) -> argparse.ArgumentParser:
     _add_self_check(commands)
     _add_phantom(commands)
     _add_evaluate(commands)
+    _add_benchmark(commands)
     _add_train(commands)
     return parser
 
@@ -243,15 +244,35 @@ def _evaluate(args: argparse.Namespace, report: Report) -> int:
     return int(ExitCode.DONE)
 
 
+def _add_benchmark(commands: Any) -> None:
+    parser = commands.add_parser("benchmark", help="measure speed and memory, and compare with other diffusion methods")
+    parser.set_defaults(run=_benchmark)
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    add("--out", type=Path, metavar="FILE", help="also write the numbers: .json")
+    add("--quick", action="store_true", help="tiny sizes: shows that it works, the times mean nothing")
+
+
+def _benchmark(args: argparse.Namespace, report: Report) -> int:
+    if args.out is not None:
+        _check_json(args.out)
+    from calid.benchmark import benchmark
+
+    benchmark(args.device, args.out, args.quick)
+    return int(ExitCode.DONE)
+
+
 def _add_train(commands: Any) -> None:
     parser = commands.add_parser("train", help="train a stage of the model, or publish the result", add_help=False)
     parser.set_defaults(run=_train)
-    parser.add_argument("stage", choices=["autoencoder", "denoiser", "publish"])
+    parser.add_argument(
+        "stage", choices=["autoencoder", "denoiser", "segmentation", "unet", "pixel-diffusion", "publish"]
+    )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="CONFIG --data DIR ...; see calid train STAGE -h")
 
 
 def _train(args: argparse.Namespace, report: Report) -> int:
-    return import_module(f"calid.training.{args.stage}").main(args.arguments)
+    return import_module(f"calid.training.{args.stage.replace('-', '_')}").main(args.arguments)
 
 
 @contextmanager

@@ -12,16 +12,15 @@ import torch
 from torch import Tensor
 
 from calid.conditioning import Context, Neighbours
-from calid.device import autocast
 from calid.fill import FillStep
+from calid.parallel import Tick, run_all
 from calid.plan import DensePlan, Target
 from calid.sampler import AnchoredNoise, sample_latents
 from calid.tiles import Window, tile_weights, tile_windows
 from calid.weights import CalidModel
 
 BATCH_PIXELS = 6 * 240 * 240
-"""Of one batch on an accelerator. A CPU works slice by slice: there, the rounding of half-precision sums depends on the
-batch size, and the same seed has to give the same result however the slices of a job are grouped."""
+"""Of one batch on an accelerator. A CPU works slice by slice: see :mod:`calid.parallel`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Sampling:
 
 
 Decoded = Callable[[int, int, np.ndarray], None]
-"""Called with (sample, dense index, normalised slice (rows, columns))."""
+"""Called with (sample, dense index, normalised slice (rows, columns)); in any thread, but never twice at a time for
+the same dense index."""
 
 
 class Synthesiser:
@@ -81,12 +81,15 @@ class Synthesiser:
     def _run_window(self, slices: np.ndarray, window: Window, decoded: Decoded) -> None:
         size = self._batch_size(window)
         noise = _WindowNoise(self.sampling.seed, slices.shape, window, self.model)
-        with torch.inference_mode(), autocast(self.device):
-            acquired = self._encode(slices[(slice(None), *window)], size)
-            known = [dict(acquired) for _ in range(self.sampling.samples)]
-            for steps in self.rounds:
-                for start in range(0, len(steps), size):
-                    self._run_batch(steps[start : start + size], known, noise, decoded)
+        acquired = self._encode(slices[(slice(None), *window)], size)
+        known = [dict(acquired) for _ in range(self.sampling.samples)]
+
+        def run_batch(steps: Sequence[FillStep], on_step: Tick) -> None:
+            self._run_batch(steps, known, noise, decoded, on_step)
+
+        for steps in self.rounds:
+            batches = [steps[start : start + size] for start in range(0, len(steps), size)]
+            run_all(run_batch, batches, self.device, self.on_step)
 
     def _batch_size(self, window: Window) -> int:
         rows, columns = window
@@ -98,11 +101,20 @@ class Synthesiser:
         wanted = {i for steps in self.rounds for step in steps for i in step.neighbours}
         sources = {i: k for i, k in enumerate(self.plan.acquired) if k is not None and i in wanted}
         pixels = torch.from_numpy(slices[list(sources.values())])[:, None].to(self.device)
-        latents = torch.cat([self.model.vae.encode(part) for part in pixels.split(size)]).float()
+
+        def encode(part: Tensor, on_step: Tick) -> Tensor:
+            return self.model.vae.encode(part).float()
+
+        latents = torch.cat(run_all(encode, pixels.split(size), self.device, lambda: None))
         return dict(zip(sources, latents, strict=True))
 
     def _run_batch(
-        self, steps: Sequence[FillStep], known: list[dict[int, Tensor]], noise: _WindowNoise, decoded: Decoded
+        self,
+        steps: Sequence[FillStep],
+        known: list[dict[int, Tensor]],
+        noise: _WindowNoise,
+        decoded: Decoded,
+        on_step: Tick,
     ) -> None:
         from_acquired = all(self.plan.acquired[i] is not None for s in steps for i in s.neighbours if i is not None)
         context: Context | None = None
@@ -117,7 +129,7 @@ class Synthesiser:
                 drawn,
                 self.sampling.steps,
                 self.sampling.temperature,
-                self.on_step,
+                on_step,
             )
             pixels = self.model.vae.decode(latents)[:, 0].float().cpu().numpy()
             for step, latent, image in zip(steps, latents.float(), pixels, strict=True):

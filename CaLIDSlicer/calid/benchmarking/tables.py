@@ -1,0 +1,96 @@
+"""The report as Markdown tables, ready for ``docs/BENCHMARK.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+TITLES = {
+    "pixel_diffusion": "diffusion in pixel space, the baseline of the quality tables",
+    "wide_pixel_diffusion": "diffusion in pixel space, networks as wide as CaLID's",
+    "diffusion_autoencoder": "diffusion autoencoder",
+}
+
+
+def format_report(report: Mapping[str, Any]) -> str:
+    """Machine, standard volume, ratios, growth and parts."""
+    sections = [_machine, _standard, _ratios, _growth, _parts]
+    return "\n\n".join(section(report) for section in sections)
+
+
+def _machine(report: Mapping[str, Any]) -> str:
+    machine = report["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    half = "with" if machine["half_precision"] else "without"
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, {machine['instructions']}, "
+        f"{half} bfloat16; device: {machine['device']}; {machine['system']}; {versions}. Model `{report['model']}`."
+    )
+
+
+def _standard(report: Mapping[str, Any]) -> str:
+    command, loaded = report["command"], report["standard"]
+    rows = [
+        ("start-up, s", f"{command['start_up_s']:.1f}"),
+        ("compute and writing, s", f"{command['compute_s']:.1f}"),
+        ("whole command, s", f"{command['total_s']:.1f}"),
+        ("model loaded, s", f"{loaded['compute_s']:.2f}"),
+        ("per synthesised slice, s", f"{loaded['per_slice_s']:.3f}"),
+        ("peak memory, GB", _gigabytes(command["peak_memory_bytes"])),
+        ("peak memory of the device, GB", _gigabytes(loaded["device_memory_bytes"])),
+    ]
+    return _table([f"{_describe(loaded)}", ""], rows)
+
+
+def _ratios(report: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            TITLES[name],
+            r["steps"],
+            f"{r['per_slice_s']:.3g}",
+            f"{r['compute_s']:.3g}",
+            f"{r['ratio']:.1f}x",
+            r["measured"],
+        )
+        for name, r in report["references"].items()
+    ]
+    return _table(["against", "steps", "s per slice", "s per volume", "CaLID is faster by", "measured"], rows)
+
+
+def _growth(report: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            r[name],
+            r["missing"],
+            f"{r['compute_s']:.2f}",
+            f"{r['per_slice_s']:.3f}",
+            _gigabytes(r["device_memory_bytes"]),
+        )
+        for name, results in report["growth"].items()
+        for r in results
+    ]
+    return _table(["varied", "value", "synthesised", "s", "s per slice", "device GB"], rows)
+
+
+def _parts(report: Mapping[str, Any]) -> str:
+    rows = []
+    for r in report["parts"]:
+        denoise = r["steps"] * r["denoise"]
+        shares = [f"{1e3 * t:.1f} ({100 * t / r['slice']:.0f} %)" for t in (r["condition"], denoise, r["decode"])]
+        rows.append((r["batch"], f"{1e3 * r['encode']:.1f}", *shares, f"{1e3 * r['slice']:.1f}"))
+    steps = report["parts"][0]["steps"]
+    return _table(["batch", "encode, ms", "condition", f"denoise, {steps} steps", "decode", "slice, ms"], rows)
+
+
+def _describe(job: Mapping[str, Any]) -> str:
+    return f"{job['slices']} x {job['matrix']} x {job['matrix']} to {job['spacing_mm']:g} mm, {job['missing']} slices"
+
+
+def _gigabytes(count: int | None) -> str:
+    return "" if count is None else f"{count / 1e9:.2f}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
