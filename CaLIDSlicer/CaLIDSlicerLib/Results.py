@@ -26,7 +26,7 @@ class DenseVolume:
     :param ijkToRas: 4 x 4 affine of all arrays.
     :param facts: provenance, written to the node as ``CaLID.*`` attributes.
     :param mask: (k, j, i) uint8, 1 on synthesised slices, or ``None``.
-    :param uncertainty: (k, j, i) float32 standard deviation in the input's intensity units, or ``None``.
+    :param uncertainty: (k, j, i) float32 predicted standard deviation in the input's intensity units, or ``None``.
     """
 
     voxels: np.ndarray

@@ -80,11 +80,13 @@ def _calid(
     steps: int | None = None,
     seed: int = 0,
     fill: str | None = None,
-    temperature: float | None = None,
+    detail: float | None = None,
+    follow: float | None = None,
+    conditioned: int = 0,
     models: str | None = None,
     device: str = "auto",
 ) -> Method:
-    """The diffusion model, with the defaults of :func:`calid.reconstruct.reconstruct`; uncertain if it has samples."""
+    """The diffusion model, with the defaults of :func:`calid.reconstruct.reconstruct`."""
 
     def method(stack: SliceStack, plan: DensePlan) -> tuple[np.ndarray, np.ndarray | None]:
         from calid.reconstruct import reconstruct
@@ -97,9 +99,11 @@ def _calid(
             steps=steps,
             seed=seed,
             fill=fill,
-            temperature=temperature,
+            detail=detail,
+            follow=follow,
+            conditioned=bool(conditioned),
             device=device,
-            uncertainty=samples is not None and samples > 1,
+            uncertainty=True,
             models=models,
         )
         return result.stack.voxels, result.uncertainty
@@ -142,7 +146,10 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "calid": _calid,
 }
 
-_NUMBERS: dict[str, Callable[[str], int | float]] = {"samples": int, "steps": int, "seed": int, "temperature": float}
+_NUMBERS: dict[str, Callable[[str], int | float]] = {
+    **dict.fromkeys(("samples", "steps", "seed", "conditioned"), int),
+    **dict.fromkeys(("detail", "follow"), float),
+}
 
 
 def make_method(spec: str) -> Method:

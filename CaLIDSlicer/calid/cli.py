@@ -69,8 +69,9 @@ def _add_reconstruct(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add("--samples", type=int, metavar="N", help="draws of the sampler, whose mean is written")
     add("--steps", type=int, metavar="N", help="denoising steps of one draw")
     add("--seed", type=int, default=0, metavar="N", help="of the sampler (default: 0)")
+    add("--detail", type=float, metavar="0..1", help="0: the mean, blurred and nearest to the truth; 1: sharp")
     add("--fill", choices=["direct", "autoregressive"], help="order in which the missing slices are made")
-    add("--uncertainty", type=Path, metavar="FILE", help="also write the standard deviation over the samples")
+    add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--phase", type=int, metavar="N", help="reconstruct only this phase of a cine, counted from 0")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
@@ -88,6 +89,7 @@ def _reconstruct(reconstruct: Callable[..., Any], args: argparse.Namespace, repo
         steps=args.steps,
         seed=args.seed,
         fill=args.fill,
+        detail=args.detail,
         device=args.device,
         uncertainty=args.uncertainty is not None,
         models=args.models,
@@ -266,7 +268,11 @@ def _add_train(commands: Any) -> None:
     parser = commands.add_parser("train", help="train a stage of the model, or publish the result", add_help=False)
     parser.set_defaults(run=_train)
     parser.add_argument(
-        "stage", choices=["autoencoder", "denoiser", "segmentation", "unet", "pixel-diffusion", "publish"]
+        "stage",
+        choices=[
+            *("autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "publish"),
+            *("segmentation", "unet", "pixel-diffusion"),
+        ],
     )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="CONFIG --data DIR ...; see calid train STAGE -h")
 

@@ -41,3 +41,9 @@ class IntensityScale:
         # A network may overshoot; exp must not turn that into infinity.
         unit = np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), knee)
         return unit * np.float32(self.high - self.low) + np.float32(self.low)
+
+    def restore_deviation(self, normalised: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+        """A ``deviation`` around ``normalised`` from network units to input units, float32, same shape."""
+        knee = (np.asarray(normalised, dtype=np.float32) + 1) / 2
+        slope = np.where(knee > 1, np.exp(np.minimum(knee, 12) - 1), 1)  # of restore()
+        return slope * np.asarray(deviation, dtype=np.float32) * np.float32((self.high - self.low) / 2)

@@ -47,7 +47,7 @@ class Regression(nn.Module):
     def __init__(self, config: PixelModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ContextEncoder(config.factor**2, config.channels, config.blocks, config.embedding)
+        self.encoder = ContextEncoder(config.factor**2, config.channels, config.blocks, config.embedding, follows=False)
 
     def draw(self, context: Context, noise: Tensor, steps: int) -> Tensor:
         """The mean (n, c, h, w), whatever the noise."""
@@ -63,7 +63,7 @@ class PixelDiffusion(nn.Module):
         super().__init__()
         self.config = config
         pixels, channels = config.factor**2, tuple(config.channels)
-        self.encoder = ContextEncoder(pixels, channels, config.blocks, config.embedding)
+        self.encoder = ContextEncoder(pixels, channels, config.blocks, config.embedding, follows=False)
         self.injection = ContextInjection(channels, channels)
         self.embed_time = nn.Sequential(
             Fourier(32, 0.25, 64.0),

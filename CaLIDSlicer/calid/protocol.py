@@ -35,8 +35,9 @@ class Job:
     :param samples: draws of the sampler; the result is their mean.
     :param steps: denoising steps of one draw; ``None`` takes the model's own default.
     :param fill: ``"direct"`` or ``"autoregressive"``.
+    :param detail: 0 for the mean, 1 for slices as sharp as real ones; ``None`` takes the model's own default.
     :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
-    :param uncertainty: also write the standard deviation over the samples.
+    :param uncertainty: also write the standard deviation of the real slices that the model predicts.
     :param models: folder of the model weights; ``None`` finds the bundled ones.
     """
 
@@ -47,6 +48,7 @@ class Job:
     steps: int | None = None
     seed: int = 0
     fill: str | None = None
+    detail: float | None = None
     device: str = "auto"
     uncertainty: bool = False
     models: str | None = None

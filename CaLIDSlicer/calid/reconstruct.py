@@ -37,8 +37,9 @@ class DenseResult:
     """A dense stack and what is known about it.
 
     :param stack: all slices; acquired ones equal the input voxel for voxel.
-    :param uncertainty: (phases, slices, rows, columns) float32 standard deviation over the samples in the input's
-        intensity units, 0 at acquired slices; ``None`` if not asked for.
+    :param uncertainty: (phases, slices, rows, columns) float32 standard deviation of the real slice around the
+        model's mean, as the model predicts it, in the input's intensity units, 0 at acquired slices; ``None`` if not
+        asked for.
     :param synthesised: (slices,) bool.
     :param provenance: model id, weights SHA256, seed, steps, samples, device, versions.
     """
@@ -57,7 +58,9 @@ def reconstruct(
     steps: int | None = None,
     seed: int = 0,
     fill: str | None = None,
-    temperature: float | None = None,
+    detail: float | None = None,
+    follow: float | None = None,
+    conditioned: bool = False,
     device: str = "auto",
     uncertainty: bool = False,
     models: str | Path | None = None,
@@ -70,8 +73,12 @@ def reconstruct(
     :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
     :param steps: denoising steps of one draw; ``None`` takes the model's default.
     :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
-    :param temperature: 1 draws from the learned distribution, less stays nearer to its mean; ``None`` takes the
-        model's default. The uncertainty is that of temperature 1 either way.
+    :param detail: from 0, the mean of what a slice can be, nearest to the truth and blurred, to 1, as sharp as real
+        slices; ``None`` takes the model's default.
+    :param follow: from 0 to 1, how much of interpolation along the motion is mixed into the mean; ``None`` takes the
+        model's default.
+    :param conditioned: draw from all slices that fit between the neighbours, for studies of diversity, rather than take
+        the one nearest to the mean.
     :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
         :class:`~calid.errors.Cancelled`.
     :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
@@ -81,11 +88,10 @@ def reconstruct(
     """
     plan = plan_slices(stack.positions, spacing)
     _check_positive(samples=samples, steps=steps)
-    if temperature is not None and not 0 < temperature <= 1:
-        raise UnusableInput(f"the temperature is {temperature}", "choose a temperature above 0, up to 1")
+    _check_shares(detail=detail, follow=follow)
     where = choose_device(device)
     model = load_model(models, where)
-    sampling = choose_sampling(model, samples, steps, seed, temperature, uncertainty)
+    sampling = choose_sampling(model, samples, steps, seed, detail, follow, conditioned)
     fill = fill or model.defaults["fill"]
     rounds = fill_rounds(plan, fill)
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
@@ -107,8 +113,8 @@ def fill_gaps(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Fill the gaps as planned, with a model that is loaded.
 
-    :returns: dense voxels (phases, dense slices, rows, columns) in the input's type, and their standard deviation over
-        the samples, float32 of the same shape, if ``uncertainty`` is asked for.
+    :returns: dense voxels (phases, dense slices, rows, columns) in the input's type, and their predicted standard
+        deviation, float32 of the same shape, if ``uncertainty`` is asked for.
     :raises OutOfResources: if memory runs out even in the smallest tiles.
     """
     job = _Job(stack, plan, model, sampling, rounds, progress)
@@ -144,7 +150,7 @@ class _Job:
         self.ticker = _Ticker(progress, len(stack.voxels))
 
     def run(self, uncertainty: bool, on_phase: OnPhase) -> tuple[np.ndarray, np.ndarray | None]:
-        """Dense voxels (phases, slices, rows, columns) in the input's type, and their spread if asked for."""
+        """Dense voxels (phases, slices, rows, columns) in the input's type, and their deviation if asked for."""
         shape = (len(self.stack.voxels), len(self.plan.positions), *self.stack.voxels.shape[2:])
         dense = np.empty(shape, self.stack.voxels.dtype)
         spread = np.zeros(shape, np.float32) if uncertainty else None
@@ -152,7 +158,7 @@ class _Job:
             draws = self._draw(phase, voxels, uncertainty)
             dense[phase] = draws.dense(self.sampling.samples)
             if spread is not None:
-                spread[phase] = draws.spread(self.sampling.samples) / self.sampling.temperature
+                spread[phase] = draws.deviation
             on_phase(phase, dense[phase], None if spread is None else spread[phase])
         return dense, spread
 
@@ -165,7 +171,7 @@ class _Job:
             )
             self.ticker.start_phase(phase, synthesiser.count_steps(self.grid.model_shape))
             try:
-                synthesiser.run(slices, draws.add)
+                synthesiser.run(slices, draws.add, uncertainty)
                 return draws
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or len(self.tiles) == 1:
@@ -182,17 +188,20 @@ class _Draws:
     ) -> None:
         self.plan, self.grid, self.scale, self.acquired = plan, grid, scale, acquired
         shape = (len(plan.positions), *acquired.shape[1:])
-        # Double precision: a small spread on a large offset is the difference of two large numbers.
-        self.sum = np.zeros(shape)
-        self.squares = np.zeros(shape) if uncertainty else None
+        self.sum = np.zeros(shape, np.float32)
+        self.deviation = np.zeros(shape, np.float32) if uncertainty else None
         self.lowest, self.highest = float(acquired.min()), float(acquired.max())
 
-    def add(self, sample: int, index: int, normalised: np.ndarray) -> None:
-        """Add one draw of dense slice ``index`` on the model grid; no value leaves the range of the acquired ones."""
-        drawn = self.scale.restore(self.grid.from_model(normalised)).clip(self.lowest, self.highest)
-        self.sum[index] += drawn
-        if self.squares is not None:
-            self.squares[index] += np.square(drawn, dtype=np.float64)
+    def add(self, index: int, planes: np.ndarray) -> None:
+        """Add one draw of dense slice ``index``, and set its deviation if there is one; on the model grid.
+
+        No value leaves the range of the acquired ones.
+        """
+        drawn = self.scale.restore(self.grid.from_model(planes[0]))
+        self.sum[index] += drawn.clip(self.lowest, self.highest)
+        if self.deviation is not None and len(planes) > 1:
+            deviation = self.scale.restore_deviation(planes[0], planes[1])
+            self.deviation[index] = self.grid.from_model(deviation).clip(0, self.highest - self.lowest)
 
     def dense(self, samples: int) -> np.ndarray:
         """(slices, rows, columns) in the input's data type."""
@@ -203,11 +212,6 @@ class _Draws:
             if source is not None:
                 out[index] = self.acquired[source]
         return out
-
-    def spread(self, samples: int) -> np.ndarray:
-        """(slices, rows, columns) standard deviation over the samples, 0 at acquired slices; asked for beforehand."""
-        assert self.squares is not None
-        return np.sqrt(np.maximum(self.squares / samples - (self.sum / samples) ** 2, 0))
 
 
 class _Ticker:
@@ -235,24 +239,27 @@ def _check_positive(**numbers: int | None) -> None:
             raise UnusableInput(f"{name} is {value}", f"ask for at least 1 of {name}")
 
 
+def _check_shares(**numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and not 0 <= value <= 1:
+            raise UnusableInput(f"{name} is {value}", f"choose a number from 0 to 1 for {name}")
+
+
 def choose_sampling(
     model: CalidModel,
     samples: int | None = None,
     steps: int | None = None,
     seed: int = 0,
-    temperature: float | None = None,
-    uncertainty: bool = False,
+    detail: float | None = None,
+    follow: float | None = None,
+    conditioned: bool = False,
 ) -> Sampling:
-    """Fill in the model's defaults.
-
-    :raises UnusableInput: if one sample is to have an uncertainty.
-    """
-    if uncertainty and samples == 1:
-        raise UnusableInput("one sample has no spread, so there is no uncertainty", "ask for 2 samples or more")
-    default = model.defaults["uncertainty_samples" if uncertainty else "samples"]
-    if temperature is None:
-        temperature = float(model.defaults["temperature"])
-    return Sampling(samples or default, steps or model.defaults["steps"], seed, temperature)
+    """Fill in the model's defaults."""
+    default = model.defaults
+    detail, follow = (
+        float(default[name]) if value is None else value for name, value in (("detail", detail), ("follow", follow))
+    )
+    return Sampling(samples or default["samples"], steps or default["steps"], seed, detail, follow, conditioned)
 
 
 def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.device) -> dict[str, Any]:
@@ -264,7 +271,9 @@ def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.d
         "samples": sampling.samples,
         "steps": sampling.steps,
         "seed": sampling.seed,
-        "temperature": sampling.temperature,
+        "detail": sampling.detail,
+        "follow": sampling.follow,
+        "conditioned": sampling.conditioned,
         "fill": fill,
         "device": str(device),
         "versions": {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from calid.conditioning import Context, Neighbours
+from calid.conditioning import Neighbours
 from calid.fill import FillStep
 from calid.parallel import Tick, run_all
 from calid.plan import DensePlan, Target
@@ -25,17 +25,35 @@ BATCH_PIXELS = 6 * 240 * 240
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often, how finely and how boldly to draw."""
+    """How often, how finely and how boldly to draw; see :func:`calid.sampler.sample_latents`.
+
+    :param follow: how much of interpolation along the motion is mixed into the mean. The mean has the least error on
+        patients like those of the training; what comes along the motion is this patient's own texture.
+    """
 
     samples: int
     steps: int
     seed: int
-    temperature: float
+    detail: float
+    follow: float
+    conditioned: bool = False
 
 
-Decoded = Callable[[int, int, np.ndarray], None]
-"""Called with (sample, dense index, normalised slice (rows, columns)); in any thread, but never twice at a time for
-the same dense index."""
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+"""Axes along which the slices are mirrored for a sample, in turn: no side of the heart is special to what the networks
+learned, so the mean over views has less error than each of them."""
+
+Decoded = Callable[[int, np.ndarray], None]
+"""Called with a dense index and what was made of it (planes, rows, columns) in network units: the slice and, once for
+each index and if asked for, the standard deviation of the real slice around the mean. In any thread, but never twice at
+a time for the same index."""
+
+
+class Known(NamedTuple):
+    """A slice (1, rows, columns) in network units and its latents (c, h, w)."""
+
+    slice: Tensor
+    latents: Tensor
 
 
 class Synthesiser:
@@ -61,43 +79,70 @@ class Synthesiser:
         batches = sum(math.ceil(len(steps) / size) for size in sizes for steps in self.rounds)
         return batches * self.sampling.samples * self.sampling.steps
 
-    def run(self, slices: np.ndarray, decoded: Decoded) -> None:
-        """Synthesise from acquired ``slices`` (k, rows, columns) in network units on the model grid."""
+    def run(self, slices: np.ndarray, decoded: Decoded, deviation: bool = False) -> None:
+        """Synthesise every sample from acquired ``slices`` (k, rows, columns) in network units on the model grid."""
+        for sample in range(self.sampling.samples):
+            axes = MIRRORS[sample % len(MIRRORS)]
+
+            def mirrored(index: int, planes: np.ndarray, axes: tuple[int, ...] = axes) -> None:
+                decoded(index, np.flip(planes, axes))
+
+            self._run_sample(sample, np.flip(slices, axes).copy(), mirrored, deviation and sample == 0)
+
+    def _run_sample(self, sample: int, slices: np.ndarray, decoded: Decoded, deviation: bool) -> None:
         windows = tile_windows(slices.shape[1:], self.tile)
         if len(windows) == 1:
-            self._run_window(slices, windows[0], decoded)
+            self._run_window(sample, slices, windows[0], decoded, deviation)
             return
-        mosaic: dict[tuple[int, int], np.ndarray] = {}
+        mosaic: dict[int, np.ndarray] = {}
         for window, weight in zip(windows, tile_weights(windows, slices.shape[1:]), strict=True):
 
-            def add(sample: int, index: int, part: np.ndarray, window: Window = window, weight: Any = weight) -> None:
-                whole = mosaic.setdefault((sample, index), np.zeros(slices.shape[1:], np.float32))
-                whole[window] += part * weight
+            def add(index: int, planes: np.ndarray, window: Window = window, weight: Any = weight) -> None:
+                whole = mosaic.setdefault(index, np.zeros((len(planes), *slices.shape[1:]), np.float32))
+                whole[(slice(None), *window)] += planes * weight
 
-            self._run_window(slices, window, add)
-        for (sample, index), whole in mosaic.items():
-            decoded(sample, index, whole)
+            self._run_window(sample, slices, window, add, deviation)
+        for index, whole in mosaic.items():
+            decoded(index, whole)
 
-    def _run_window(self, slices: np.ndarray, window: Window, decoded: Decoded) -> None:
+    def _run_window(self, sample: int, slices: np.ndarray, window: Window, decoded: Decoded, deviation: bool) -> None:
         size = self._batch_size(window)
         noise = _WindowNoise(self.sampling.seed, slices.shape, window, self.model)
-        acquired = self._encode(slices[(slice(None), *window)], size)
-        known = [dict(acquired) for _ in range(self.sampling.samples)]
+        known = self._encode(slices[(slice(None), *window)], size)
 
         def run_batch(steps: Sequence[FillStep], on_step: Tick) -> None:
-            self._run_batch(steps, known, noise, decoded, on_step)
+            drawn = torch.stack([noise.at(sample, self.targets[s.index]) for s in steps])
+            latents, planes = self._synthesise(self._gather(steps, known), drawn, deviation, on_step)
+            for step, latent, made in zip(steps, latents, planes, strict=True):
+                known[step.index] = Known(made[:1], latent)
+                decoded(step.index, made.cpu().numpy())
 
         for steps in self.rounds:
             batches = [steps[start : start + size] for start in range(0, len(steps), size)]
             run_all(run_batch, batches, self.device, self.on_step)
+
+    def _synthesise(
+        self, neighbours: Neighbours, noise: Tensor, deviation: bool, on_step: Tick
+    ) -> tuple[Tensor, Tensor]:
+        """Latents (n, c, h, w) drawn between ``neighbours``, and planes (n, 1 or 2, rows, columns) as decoded."""
+        model, sampling = self.model.interpolator, self.sampling
+        context = model.context(neighbours)
+        start = context.toward(neighbours.along_motion, sampling.follow)
+        latents = sample_latents(
+            model, start, noise, sampling.steps, sampling.detail, sampling.conditioned, on_step
+        ).float()
+        planes = [self.model.vae.decode(latents).float()]
+        if deviation:
+            planes.append(model.standard_deviation(context, neighbours))
+        return latents, torch.cat(planes, dim=1)
 
     def _batch_size(self, window: Window) -> int:
         rows, columns = window
         pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
         return 1 if self.device.type == "cpu" else max(1, BATCH_PIXELS // pixels)
 
-    def _encode(self, slices: np.ndarray, size: int) -> dict[int, Tensor]:
-        """Latents (c, h, w), by dense index, of the acquired slices that are a neighbour of a missing one."""
+    def _encode(self, slices: np.ndarray, size: int) -> dict[int, Known]:
+        """By dense index, the acquired slices that are a neighbour of a missing one."""
         wanted = {i for steps in self.rounds for step in steps for i in step.neighbours}
         sources = {i: k for i, k in enumerate(self.plan.acquired) if k is not None and i in wanted}
         pixels = torch.from_numpy(slices[list(sources.values())])[:, None].to(self.device)
@@ -106,50 +151,24 @@ class Synthesiser:
             return self.model.vae.encode(part).float()
 
         latents = torch.cat(run_all(encode, pixels.split(size), self.device, lambda: None))
-        return dict(zip(sources, latents, strict=True))
+        return {index: Known(*pair) for index, pair in zip(sources, zip(pixels, latents, strict=True), strict=True)}
 
-    def _run_batch(
-        self,
-        steps: Sequence[FillStep],
-        known: list[dict[int, Tensor]],
-        noise: _WindowNoise,
-        decoded: Decoded,
-        on_step: Tick,
-    ) -> None:
-        from_acquired = all(self.plan.acquired[i] is not None for s in steps for i in s.neighbours if i is not None)
-        context: Context | None = None
-        for sample in range(self.sampling.samples):
-            if context is None or not from_acquired:
-                context = self.model.interpolator.context(self._gather(steps, known[sample]))
-            drawn = torch.stack([noise.at(sample, self.targets[s.index]) for s in steps])
-            latents = sample_latents(
-                self.model.interpolator,
-                self.model.schedule,
-                context,
-                drawn,
-                self.sampling.steps,
-                self.sampling.temperature,
-                on_step,
-            )
-            pixels = self.model.vae.decode(latents)[:, 0].float().cpu().numpy()
-            for step, latent, image in zip(steps, latents.float(), pixels, strict=True):
-                known[sample][step.index] = latent
-                decoded(sample, step.index, image)
-
-    def _gather(self, steps: Sequence[FillStep], known: dict[int, Tensor]) -> Neighbours:
+    def _gather(self, steps: Sequence[FillStep], known: dict[int, Known]) -> Neighbours:
         """Neighbours of a batch; an absent one is zero."""
-        blank = torch.zeros_like(next(iter(known.values())))
-        rows = [[known[i] if i is not None else blank for i in s.neighbours] for s in steps]
+        blank = torch.zeros_like(next(iter(known.values())).latents)
+        rows = [[known[i].latents if i is not None else blank for i in s.neighbours] for s in steps]
         positions = self.plan.positions
         distance = [
             [abs(positions[i] - positions[s.index]) if i is not None else 0.0 for i in s.neighbours] for s in steps
         ]
         present = [[float(i is not None) for i in s.neighbours] for s in steps]
-        return Neighbours(
+        neighbours = Neighbours(
             torch.stack([torch.stack(row) for row in rows]),
             torch.tensor(present, device=self.device),
             torch.tensor(distance, dtype=torch.float32, device=self.device),
         )
+        bounding = torch.stack([torch.cat([known[i].slice for i in s.neighbours[1:3]]) for s in steps])
+        return replace(neighbours, followed=self.model.motion.follow(self.model.vae, bounding, neighbours))
 
 
 class _WindowNoise:
@@ -161,4 +180,6 @@ class _WindowNoise:
         self.window = tuple(slice(w.start // factor, w.stop // factor) for w in window)
 
     def at(self, sample: int, target: Target) -> Tensor:
-        return self.field.at(sample, target.below, target.fraction)[(slice(None), *self.window)]
+        """(c, h, w) in the view of the sample: mirrored like its slices, so that it is the same noise for the heart."""
+        whole = self.field.at(sample, target.below, target.fraction).flip(MIRRORS[sample % len(MIRRORS)])
+        return whole[(slice(None), *self.window)]

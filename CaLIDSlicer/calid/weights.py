@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from safetensors.torch import load_file
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.errors import WeightsError
 from calid.layers import Net, channels_last
-from calid.sampler import NoiseSchedule
+from calid.motion import MotionConfig, MotionEstimator
 from calid.segmentation import SegmentationConfig, SegmentationNet, Segmenter
 from calid.vae import SliceAutoencoder, VaeConfig
 
@@ -35,15 +36,15 @@ class CalidModel:
     id: str
     sha256: dict[str, str]
     vae: SliceAutoencoder
+    motion: MotionEstimator
     interpolator: LatentInterpolator
-    schedule: NoiseSchedule
     pixel: float
     defaults: dict[str, Any]
 
     @property
     def multiple(self) -> int:
         """Rows and columns of the model grid must be a multiple of this."""
-        return self.vae.config.factor * self.interpolator.config.multiple
+        return math.lcm(self.vae.config.factor * self.interpolator.config.multiple, self.motion.config.multiple)
 
 
 def find_models(folder: str | Path | None = None) -> Path:
@@ -94,11 +95,11 @@ def load_model(models: str | Path | None = None, device: str | torch.device = "c
     hashes = _verify_files(folder, entry)
     architecture = entry["architecture"]
     vae = SliceAutoencoder(VaeConfig(**architecture["vae"]))
+    motion = MotionEstimator(MotionConfig(**architecture["motion"]))
     interpolator = LatentInterpolator(DenoiserConfig(**architecture["denoiser"]))
-    load_weights(vae, folder / entry["id"] / "vae.safetensors", device)
-    load_weights(interpolator, folder / entry["id"] / "denoiser.safetensors", device)
-    schedule = NoiseSchedule(**architecture["schedule"])
-    return CalidModel(entry["id"], hashes, vae, interpolator, schedule, architecture["pixel"], entry["defaults"])
+    for name, net in {"vae": vae, "motion": motion, "interpolator": interpolator}.items():
+        load_weights(net, folder / entry["id"] / f"{name}.safetensors", device)
+    return CalidModel(entry["id"], hashes, vae, motion, interpolator, architecture["pixel"], entry["defaults"])
 
 
 def has_segmenter(models: str | Path | None = None) -> bool:

@@ -65,6 +65,7 @@ def _run(folder: Path, emit: Emit, reconstruct: Callable[..., Any]) -> Done:
         steps=job.steps,
         seed=job.seed,
         fill=job.fill,
+        detail=job.detail,
         device=job.device,
         uncertainty=job.uncertainty,
         models=job.models,

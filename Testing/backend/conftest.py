@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
+from safetensors.torch import save_file
 
 import calid
+from calid.denoiser import DenoiserConfig, LatentInterpolator
+from calid.motion import MotionConfig, MotionEstimator
 from calid.stack import SliceStack
+from calid.training.publish import publish
+from calid.vae import SliceAutoencoder, VaeConfig
+from calid.weights import CalidModel
 
 AFFINE = np.array([[1.5, 0, 0, -90], [0, 1.4, 0, -120], [0, 0, 8, 30], [0, 0, 0, 1]], dtype=float)
 
@@ -29,6 +37,36 @@ def cine() -> SliceStack:
     """Three phases of five slices 6 mm apart, uint8, 30 ms apart."""
     voxels = np.random.default_rng(1).integers(0, 255, (3, 5, 9, 8)).astype(np.uint8)
     return SliceStack.from_affine(voxels, np.diag([1.2, 1.2, 6, 1]), times=(0.0, 0.03, 0.06))
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> CalidModel:
+    """Small networks with random weights, none of them silent: enough for all that does not depend on quality."""
+    torch.manual_seed(0)
+    vae = SliceAutoencoder(VaeConfig(channels=(8, 8, 8), latent_channels=2, norm_groups=4))
+    motion = MotionEstimator(MotionConfig(channels=(8, 8), embedding=16))
+    interpolator = LatentInterpolator(DenoiserConfig(2, 4, (8, 8), (8, 8), 1, 1, 16))
+    for net in (vae, motion, interpolator):
+        net.eval().requires_grad_(False)
+    for net in (motion, interpolator):
+        for parameter in net.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape)
+    defaults = {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}
+    return CalidModel("tiny", {}, vae, motion, interpolator, 1.5, defaults)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tiny_model: CalidModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder that holds the small networks."""
+    folder = tmp_path_factory.mktemp("tiny")
+    nets = {"vae": tiny_model.vae, "motion": tiny_model.motion, "interpolator": tiny_model.interpolator}
+    files = {f"{name}.safetensors": folder / f"{name}.part" for name in nets}
+    for net, path in zip(nets.values(), files.values(), strict=True):
+        save_file({key: value.contiguous() for key, value in net.state_dict().items()}, path)
+    architecture = {"pixel": tiny_model.pixel, "vae": asdict(tiny_model.vae.config)}
+    architecture |= {"motion": asdict(tiny_model.motion.config), "denoiser": asdict(tiny_model.interpolator.config)}
+    publish({"id": "tiny", "defaults": tiny_model.defaults}, architecture, files, folder / "models", "default")
+    return folder / "models"
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +9,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 from scipy.interpolate import CubicSpline
 
 from calid import baselines
 from calid.baselines import make_method
-from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.errors import UnusableInput
 from calid.inplane import InplaneGrid
 from calid.intensity import IntensityScale
 from calid.latent_baselines import RULES, interpolate_latents, slerp
 from calid.plan import plan_slices
-from calid.sampler import NoiseSchedule
 from calid.stack import SliceStack
-from calid.vae import SliceAutoencoder, VaeConfig
 from calid.weights import CalidModel
 
 KNOTS = np.array([0.0, 10.0, 14.0, 20.0])
@@ -100,62 +93,44 @@ def test_slerp_keeps_the_length_and_the_angle() -> None:
     np.testing.assert_allclose(slerp(east, 2 * east, 0.25), [2.5, 0], atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def model() -> CalidModel:
-    """Small networks with random weights: enough to see what is encoded, combined and decoded."""
-    torch.manual_seed(0)
-    vae = SliceAutoencoder(VaeConfig(channels=(8, 8, 8), latent_channels=2, norm_groups=4)).eval()
-    interpolator = LatentInterpolator(DenoiserConfig(2, (8, 8), (8, 8), 1, 1, 16)).eval()
-    return CalidModel("random", {}, vae, interpolator, NoiseSchedule(), 1.5, {})
-
-
 @pytest.mark.parametrize("rule", RULES)
-def test_latent_interpolation_between_two_equal_slices_decodes_their_latent(rule: str, model: CalidModel) -> None:
+def test_latent_interpolation_between_two_equal_slices_decodes_their_latent(rule: str, tiny_model: CalidModel) -> None:
     image = np.random.default_rng(0).uniform(0, 500, (24, 20)).astype(np.float32)
     stack = SliceStack(np.stack([image, image])[None], np.diag([1.2, 1.3, 1, 1]), np.array([0.0, 8.0]))
-    dense, uncertainty = interpolate_latents(model, RULES[rule], stack, plan_slices(stack.positions, 4))
+    dense, uncertainty = interpolate_latents(tiny_model, RULES[rule], stack, plan_slices(stack.positions, 4))
     assert uncertainty is None
     np.testing.assert_array_equal(dense[0, [0, 2]], stack.voxels[0])
-    scale, grid = IntensityScale.of(stack.voxels), InplaneGrid((24, 20), stack.pixel_spacing, 1.5, model.multiple)
+    scale, grid = IntensityScale.of(stack.voxels), InplaneGrid((24, 20), stack.pixel_spacing, 1.5, tiny_model.multiple)
     with torch.inference_mode():
-        latent = model.vae.encode(torch.from_numpy(grid.to_model(scale.normalise(image)))[None, None])
-        decoded = model.vae.decode(latent)[0, 0].numpy()
+        latent = tiny_model.vae.encode(torch.from_numpy(grid.to_model(scale.normalise(image)))[None, None])
+        decoded = tiny_model.vae.decode(latent)[0, 0].numpy()
     np.testing.assert_allclose(dense[0, 1], scale.restore(grid.from_model(decoded)), atol=0.01)
 
 
-@pytest.fixture
-def models(model: CalidModel, tmp_path: Path) -> Path:
-    """A models folder that holds the small networks."""
-    (tmp_path / "random").mkdir()
-    files = {"vae.safetensors": model.vae, "denoiser.safetensors": model.interpolator}
-    for name, net in files.items():
-        save_file({key: value.contiguous() for key, value in net.state_dict().items()}, tmp_path / "random" / name)
-    architecture = {
-        "vae": asdict(model.vae.config),
-        "denoiser": asdict(model.interpolator.config),
-        "schedule": asdict(model.schedule),
-        "pixel": model.pixel,
-    }
-    hashes = {name: hashlib.sha256((tmp_path / "random" / name).read_bytes()).hexdigest() for name in files}
-    entry = {
-        "id": "random",
-        "files": {name: {"sha256": value} for name, value in hashes.items()},
-        "architecture": architecture,
-        "defaults": {"samples": 1, "steps": 1, "fill": "direct", "uncertainty_samples": 2, "temperature": 1.0},
-    }
-    (tmp_path / "manifest.json").write_text(json.dumps({"default": "random", "models": [entry]}))
-    return tmp_path
+LEARNED = ["latent-linear", "latent-slerp", "calid", "calid:samples=2,steps=2,seed=3,detail=0.5,conditioned=1"]
 
 
-@pytest.mark.parametrize("spec", ["latent-linear", "latent-slerp", "calid", "calid:samples=2,steps=2,seed=3"])
-def test_learned_methods_fill_every_phase_and_leave_acquired_slices(spec: str, models: Path, cine: SliceStack) -> None:
+@pytest.mark.parametrize("spec", LEARNED)
+def test_learned_methods_fill_every_phase_and_leave_acquired_slices(
+    spec: str, tiny_models: Path, cine: SliceStack
+) -> None:
     plan = plan_slices(cine.positions, 2)
-    dense, uncertainty = make_method(f"{spec}{',' if ':' in spec else ':'}models={models},device=cpu")(cine, plan)
+    dense, uncertainty = make_method(f"{spec}{',' if ':' in spec else ':'}models={tiny_models},device=cpu")(cine, plan)
     assert dense.shape == (3, len(plan.positions), 9, 8)
     np.testing.assert_array_equal(dense[:, ~plan.synthesised], cine.voxels)
-    if "samples=2" in spec:
+    if spec.startswith("calid"):
         assert uncertainty is not None
         assert np.all(uncertainty[:, ~plan.synthesised] == 0)
         assert np.any(uncertainty[:, plan.synthesised] > 0)
     else:
         assert uncertainty is None
+
+
+@pytest.mark.parametrize("option", ["samples=2", "steps=4", "seed=3", "detail=0.2", "conditioned=1"])
+def test_every_option_of_calid_reaches_the_sampler(option: str, tiny_models: Path, cine: SliceStack) -> None:
+    plan = plan_slices(cine.positions, 3)
+    plain, other = (
+        make_method(f"calid:models={tiny_models},device=cpu,{sampling}")(cine, plan)[0]
+        for sampling in ("samples=1", option)
+    )
+    assert (plain != other).any()

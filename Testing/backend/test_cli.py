@@ -59,7 +59,7 @@ def test_acquired_slices_are_untouched(run, tmp_path: Path, sparse: Path, stack:
 def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack) -> None:
     write_stack(cine, tmp_path / "cine.nrrd")
     options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--fill", "direct", "--device", "cpu"]
-    extra = ["--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd", "--models", tmp_path]
+    extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd", "--models", tmp_path]
     finished = run("succeed", "reconstruct", tmp_path / "cine.nrrd", tmp_path / "out.nrrd", *options, *extra)
     assert finished.returncode == ExitCode.DONE, finished.stderr
     assert read_stack(tmp_path / "out.nrrd").voxels.shape == (3, 9, 9, 8)
@@ -70,7 +70,7 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
     np.testing.assert_array_equal(mask[0, :, 0, 0], [0, 1] * 4 + [0])
     assert mask.dtype == np.uint8
     provenance = json.loads(sitk.ReadImage(str(tmp_path / "out.nrrd")).GetMetaData("calid_provenance"))
-    expected = {"model": "fake", "samples": 4, "steps": 5, "seed": 6, "fill": "direct", "device": "cpu"}
+    expected = {"samples": 4, "steps": 5, "seed": 6, "detail": 0.25, "fill": "direct", "device": "cpu"}
     assert expected.items() <= provenance.items()
 
 

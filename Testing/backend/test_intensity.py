@@ -34,3 +34,19 @@ def test_bright_tail_is_compressed_but_kept_in_order():
     values = scale.normalise(np.array([100.0, 200.0, 1000.0]))
     assert (np.diff(values) > 0).all()
     assert values[-1] < 6
+
+
+@given(st.floats(-1000, 1000), st.floats(1, 5000), st.floats(-3, 5), st.floats(0, 2))
+def test_a_deviation_is_restored_by_the_slope_of_restore(low, width, at, deviation):
+    scale, step = IntensityScale(low, low + width), 2e-2
+    slope = (scale.restore(np.array(at + step)) - scale.restore(np.array(at - step))) / (2 * step)
+    restored = scale.restore_deviation(np.array(at), np.array(deviation))
+    np.testing.assert_allclose(restored, slope * deviation, rtol=0.02, atol=1e-3 * width)
+
+
+def test_a_deviation_of_the_whole_network_range_is_half_of_the_intensity_range_for_each_unit():
+    scale = IntensityScale(100, 300)
+    shape, ones = (2, 3, 4), np.ones((2, 3, 4), np.float32)
+    np.testing.assert_allclose(scale.restore_deviation(np.zeros(shape), 0.5 * ones), 50 * ones)
+    assert scale.restore_deviation(np.zeros(shape), ones).dtype == np.float32
+    assert np.isfinite(scale.restore_deviation(np.full(shape, 1e6), ones)).all()

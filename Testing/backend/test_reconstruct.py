@@ -67,19 +67,75 @@ def test_tiles_join_without_a_seam(sparse, result, monkeypatch):
     assert difference.mean() < 0.01 * np.ptp(sparse.voxels)
 
 
-def test_uncertainty_is_zero_where_acquired_and_positive_where_drawn(sparse):
-    result = calid.reconstruct(sparse, spacing=4.0, device="cpu", uncertainty=True, samples=2)
-    assert result.uncertainty.shape == result.stack.voxels.shape
-    assert (result.uncertainty[:, ::2] == 0).all()
-    assert result.uncertainty[:, 1::2].mean() > 0
+def test_uncertainty_has_no_seam_between_tiles(sparse, monkeypatch):
+    whole = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
+    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (64,))
+    tiled = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
+    assert np.abs(tiled - whole).mean() < 0.1 * whole.mean()
 
 
-def test_uncertainty_is_the_same_on_a_large_offset(sparse):
-    def spread(offset):
-        stack = calid.SliceStack(sparse.voxels.astype(np.float32) + offset, sparse.frame, sparse.positions)
-        return calid.reconstruct(stack, 4.0, device="cpu", uncertainty=True, samples=2).uncertainty
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_the_mean_over_all_mirrored_views_of_a_mirrored_stack_is_mirrored(tiny_models, axis):
+    stack = make_phantom(slices=3, gap=8.0, matrix=(48, 64), pixel=1.5, seed=2).sparse  # on the model's own grid
 
-    assert np.abs(spread(30_000) - spread(0)).mean() < 0.02 * spread(0)[:, 1::2].mean() + 0.05
+    def filled(voxels, samples):
+        mirrored = calid.SliceStack(np.ascontiguousarray(voxels), stack.frame, stack.positions)
+        # Without detail, that is without noise: noise is not mirrored with the slices.
+        made = calid.reconstruct(mirrored, 4.0, device="cpu", samples=samples, detail=0.0, models=tiny_models)
+        return made.stack.voxels.astype(float)
+
+    def asymmetry(samples):
+        return np.abs(np.flip(filled(np.flip(stack.voxels, axis), samples), axis) - filled(stack.voxels, samples)).max()
+
+    assert asymmetry(4) <= 1  # rounding to integers
+    assert asymmetry(1) > 10
+
+
+def test_detail_leads_from_the_mean_to_the_drawn_slice(sparse, result):
+    def made(**options):
+        return calid.reconstruct(sparse, 4.0, device="cpu", **options).stack.voxels.astype(float)
+
+    mean, half, drawn = (made(detail=detail) for detail in (0.0, 0.5, 1.0))
+    assert np.abs(drawn - half).mean() < np.abs(drawn - mean).mean()
+    assert np.abs(half - mean).mean() < np.abs(drawn - mean).mean()
+    np.testing.assert_array_equal(made(detail=0.0, seed=5, steps=1), mean)
+
+
+def test_conditioned_draws_differ_and_provenance_tells(sparse, result):
+    other = calid.reconstruct(sparse, 4.0, device="cpu", conditioned=True)
+    assert (other.provenance["conditioned"], result.provenance["conditioned"]) == (True, False)
+    assert (other.stack.voxels != result.stack.voxels).any()
+
+
+def test_uncertainty_is_zero_where_acquired_and_positive_where_drawn_even_from_one_sample(sparse, result):
+    one = calid.reconstruct(sparse, spacing=4.0, device="cpu", uncertainty=True, samples=1)
+    assert result.uncertainty is None
+    assert one.uncertainty.dtype == np.float32
+    assert one.uncertainty.shape == one.stack.voxels.shape
+    assert (one.uncertainty[:, ::2] == 0).all()
+    assert (one.uncertainty[:, 1::2] >= 0).all()
+    assert one.uncertainty[:, 1::2].mean() > 0
+    np.testing.assert_array_equal(one.stack.voxels, result.stack.voxels)
+
+
+def test_uncertainty_is_that_of_the_slice_and_not_of_how_it_was_drawn(sparse):
+    def predicted(**options):
+        return calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True, **options).uncertainty[:, 1::2]
+
+    one = predicted(samples=1)
+    np.testing.assert_array_equal(predicted(samples=2), one)
+    assert np.median(np.abs(predicted(seed=4, steps=1) - one)) < 0.01 * np.median(one)
+
+
+def test_uncertainty_follows_the_intensity_units_and_no_offset(sparse):
+    def predicted(gain, offset):
+        voxels = gain * sparse.voxels.astype(np.float32) + offset
+        stack = calid.SliceStack(voxels, sparse.frame, sparse.positions)
+        return calid.reconstruct(stack, 4.0, device="cpu", uncertainty=True).uncertainty
+
+    plain = predicted(1, 0)
+    assert np.abs(predicted(1, 30_000) - plain).mean() < 0.02 * plain.mean()
+    assert np.abs(predicted(5, 0) / 5 - plain).mean() < 0.02 * plain.mean()
 
 
 def test_phases_come_one_by_one_with_true_progress():
@@ -103,6 +159,7 @@ def test_provenance_names_model_weights_and_settings(result):
     assert facts["seed"] == 0
     assert facts["samples"] >= 1
     assert facts["steps"] >= 1
+    assert 0 <= facts["detail"] <= 1
     assert all(len(digest) == 64 for digest in facts["weights_sha256"].values())
     assert facts["versions"]["torch"]
 
@@ -156,10 +213,12 @@ def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
     [
         ({"samples": 0}, UnusableInput),
         ({"steps": -1}, UnusableInput),
-        ({"uncertainty": True, "samples": 1}, UnusableInput),
         ({"spacing": 8.0}, UnusableInput),
         ({"fill": "spiral"}, UnusableInput),
-        ({"temperature": 0.0}, UnusableInput),
+        ({"detail": -0.1}, UnusableInput),
+        ({"detail": 1.1}, UnusableInput),
+        ({"follow": 1.5}, UnusableInput),
+        ({"detail": float("nan")}, UnusableInput),
         ({"device": "cuda:99"}, OutOfResources),
         ({"device": "toaster"}, OutOfResources),
     ],

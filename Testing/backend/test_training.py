@@ -1,5 +1,6 @@
 """Training: a killed run goes on where it was, and what is published can be loaded and used."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,35 +8,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import calid
 from calid.cli import main
+from calid.conditioning import Neighbours
 from calid.evaluation.cohort import PHASES
 from calid.files import write_stack
 from calid.phantom import Phantom
 from calid.segmentation import segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import SPLIT_FILE, load_stacks, split_patients
-from calid.training.denoiser import EncodedStack, draw_example
+from calid.training.deviation import likelihood_loss
 from calid.training.loop import Run
 from calid.training.segmentation import load_labelled, random_view, segmentation_loss
 from calid.weights import load_segmenter
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
+RUN = {"steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1}
+POOL = {**RUN, "pool": 2, "renew": 1}
 AUTOENCODER = {
-    "pixel": 1.5, "seed": 1, "steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1,
-    "edge_weight": 0.5, "kl_weight": 1e-4, "vae": VAE, "augmentation": {"crop": 32},
+    "pixel": 1.5, "seed": 1, **RUN, "edge_weight": 0.5, "kl_weight": 1e-4, "vae": VAE, "augmentation": {"crop": 32},
+    "decoder": {**RUN, "power_weight": 0.1},
 }  # fmt: skip
 DENOISER = {
-    "pixel": 1.5, "seed": 1, "steps": 2, "symmetric_from": 1, "pixel_from": 1, "pixel_batch": 1, "pixel_weight": 8.0,
-    "batch": 2, "pool": 2, "renew": 1, "rate": 1e-3,
-    "average": 0.9, "every": 1, "vae": VAE, "augmentation": {"crop": 32},
-    "denoiser": {"latent_channels": 2, "context_channels": [8, 8], "channels": [8, 8], "context_blocks": 1,
-                 "blocks": 1, "embedding": 16},
-    "schedule": {"timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.006},
+    "pixel": 1.5, "seed": 1, "vae": VAE, "augmentation": {"crop": 32},
+    "motion": {"channels": [8, 8], "blocks": 1, "embedding": 16},
+    "denoiser": {"latent_channels": 2, "factor": 4, "context_channels": [8, 8], "channels": [8, 8],
+                 "context_blocks": 1, "blocks": 1, "embedding": 16, "start_noise": 0.3},
+    "motion_training": {**POOL, "blend_weight": 1.0, "each_weight": 0.5, "dissimilar_weight": 0.1, "rough_weight": 0.1},
+    "context": {**POOL, "symmetric_from": 1, "decoded": 1, "pixel_weight": 8.0, "similarity_weight": 0.1},
+    "flow": {**POOL, "conditioned": 0.5}, "deviation": POOL,
     "publish": {"id": "tiny", "licence": "none", "training_data": "phantoms",
-                "defaults": {"samples": 1, "uncertainty_samples": 2, "steps": 1, "fill": "direct",
-                             "temperature": 1.0}},
+                "defaults": {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}},
 }  # fmt: skip
 SEGMENTATION = {
     "pixel": 1.5, "seed": 1, "steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1, "anywhere": 0.5,
@@ -76,25 +81,94 @@ def run_command(*arguments: object) -> None:
     assert main([str(argument) for argument in arguments]) == 0
 
 
-def test_train_publish_load_reconstruct(data, split, tmp_path, capsys):
-    configs = {"autoencoder": AUTOENCODER, "denoiser": DENOISER}
-    for stage, config in configs.items():
-        (tmp_path / f"{stage}.json").write_text(json.dumps(config))
-    run_command("train", "autoencoder", tmp_path / "autoencoder.json", "--data", data, "--out", tmp_path / "ae")
-    vae = tmp_path / "ae" / "vae.safetensors"
-    run_command("train", "denoiser", tmp_path / "denoiser.json", "--data", data, "--vae", vae, "--out", tmp_path / "dn")
-    denoiser = tmp_path / "dn" / "denoiser.safetensors"
-    run_command(
-        "train", "publish", tmp_path / "denoiser.json", "--vae", vae, "--denoiser", denoiser, "--models", tmp_path / "m"
-    )
-    curve = [json.loads(line) for line in (tmp_path / "dn" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in curve] == [1, 2]
-    assert all(np.isfinite(line["val_mean"]) and np.isfinite(line["val_noise"]) for line in curve)
+class Chain:
+    """The stages of a tiny model by the command line; each leaves its run in a folder of its own name."""
 
+    def __init__(self, data: Path, folder: Path) -> None:
+        self.data, self.folder = data, folder
+        for name, config in {"autoencoder": AUTOENCODER, "denoiser": DENOISER}.items():
+            (folder / f"{name}.json").write_text(json.dumps(config))
+
+    def weights(self, stage: str) -> Path:
+        """The safetensors file that a stage has left."""
+        (file,) = (self.folder / stage).glob("*.safetensors")
+        return file
+
+    def train(self, stage: str, config: str, **files: str) -> list[dict]:
+        """Train a stage on what earlier ones left, ``option=stage``; returns its log."""
+        inputs = [part for option, of in files.items() for part in (f"--{option}", self.weights(of))]
+        where = ["--data", self.data, *inputs, "--out", self.folder / stage]
+        run_command("train", stage, self.folder / f"{config}.json", *where)
+        return [json.loads(line) for line in (self.folder / stage / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def chain(data, tmp_path_factory):
+    """A chain after all stages, and their logs."""
+    made = Chain(data, tmp_path_factory.mktemp("chain"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("calid.training.data.SPLIT_FILE", data / "split.json")
+        logs = {
+            "autoencoder": made.train("autoencoder", "autoencoder"),
+            "decoder": made.train("decoder", "autoencoder", vae="autoencoder"),
+            "motion": made.train("motion", "denoiser"),
+            "context": made.train("context", "denoiser", vae="decoder", motion="motion"),
+            "denoiser": made.train("denoiser", "denoiser", vae="decoder", motion="motion", context="context"),
+            "deviation": made.train("deviation", "denoiser", vae="decoder", motion="motion", interpolator="denoiser"),
+        }
+    return made, logs
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "decoder", "motion", "context", "denoiser", "deviation"])
+def test_every_stage_logs_its_validation_and_ends_at_its_last_step(chain, stage):
+    log = chain[1][stage]
+    assert [line["step"] for line in log] == [1, 2]
+    assert all(np.isfinite(value) for line in log for value in line.values())
+    validated = [name for name in log[-1] if name.startswith("val_") or name == "heart_psnr"]
+    assert validated
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "trained"),
+    [
+        ("decoder", "autoencoder", {"net.decoder"}),
+        ("denoiser", "context", {"injection", "embed", "net", "to_velocity"}),
+        ("deviation", "denoiser", {"deviation"}),
+    ],
+)
+def test_a_stage_changes_its_own_part_and_keeps_the_rest(chain, stage, before, trained):
+    after, old = (load_file(chain[0].weights(of)) for of in (stage, before))
+    assert after.keys() == old.keys()
+    changed = {name for name in after if not torch.equal(after[name], old[name])}
+    assert changed
+    assert all(name.startswith(tuple(f"{part}." for part in trained)) for name in changed)
+
+
+def test_train_publish_load_reconstruct(chain, tmp_path):
+    made, _ = chain
+    stages = {"vae": "decoder", "motion": "motion", "interpolator": "deviation"}
+    files = [part for option, stage in stages.items() for part in (f"--{option}", made.weights(stage))]
+    run_command("train", "publish", made.folder / "denoiser.json", *files, "--models", tmp_path)
     sparse = Phantom(slices=3, matrix=(48, 48), pixel=3.0).sparse
-    result = calid.reconstruct(sparse, 4.0, device="cpu", models=tmp_path / "m")
+    result = calid.reconstruct(sparse, 4.0, device="cpu", models=tmp_path, uncertainty=True)
     assert result.provenance["model"] == "tiny"
+    assert set(result.provenance["weights_sha256"]) == {f"{name}.safetensors" for name in stages}
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
+    assert (result.uncertainty[:, 1::2] >= 0).all()
+    assert result.uncertainty.max() > 0
+
+
+def test_context_can_start_from_an_earlier_interpolator(chain, split, tmp_path):
+    made, _ = chain
+    files = {"vae": "decoder", "motion": "motion", "start": "deviation"}
+    inputs = [part for option, stage in files.items() for part in (f"--{option}", made.weights(stage))]
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(DENOISER | {"context": DENOISER["context"] | {"steps": 1, "rate": 0.0}}))
+    run_command("train", "context", config, "--data", made.data, *inputs, "--out", tmp_path / "out")
+    earlier, after = load_file(made.weights("deviation")), load_file(tmp_path / "out" / "interpolator.safetensors")
+    started = [name for name in earlier if name.startswith("encoder.")]
+    assert started
+    assert all(torch.equal(after[name], earlier[name]) for name in started)
 
 
 def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys):
@@ -115,10 +189,30 @@ def test_train_segmentation_publish_beside_another_model_segment(data, split, tm
     assert segment(load_segmenter(models), sparse.voxels, sparse.pixel_spacing).shape == sparse.voxels.shape
 
 
-def test_publish_wants_all_files_of_one_model(tmp_path, capsys):
+def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_error(tiny_model):
+    net = copy.deepcopy(tiny_model.interpolator)
+    last = net.deviation.net[-1]
+    last.weight.zero_()
+    neighbours = Neighbours(
+        torch.rand(2, 4, 2, 4, 4), torch.ones(2, 4), torch.full((2, 4), 4.0), torch.rand(2, 2, 2, 4, 4)
+    )
+    error = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def loss(scale):
+        last.bias.fill_(float(scale.log()))
+        return float(likelihood_loss(net, (net.context(neighbours), neighbours, error)))
+
+    best = loss(error.mean())
+    assert best < loss(0.9 * error.mean())
+    assert best < loss(1.1 * error.mean())
+    assert best == pytest.approx(1 + float(error.mean().log()), abs=1e-4)
+
+
+@pytest.mark.parametrize("files", [["--vae", "v", "--segmentation", "s"], ["--vae", "v", "--interpolator", "i"], []])
+def test_publish_wants_all_files_of_one_model(tmp_path, capsys, files):
     with pytest.raises(SystemExit):
-        main(["train", "publish", "c.json", "--vae", "v", "--segmentation", "s", "--models", str(tmp_path)])
-    assert "--vae and --denoiser, or --segmentation" in capsys.readouterr().err
+        main(["train", "publish", "c.json", *files, "--models", str(tmp_path)])
+    assert "--vae, --motion and --interpolator, or --segmentation" in capsys.readouterr().err
 
 
 def test_image_and_labels_move_together(data, split):
@@ -199,23 +293,3 @@ def test_augmentation_moves_all_slices_of_a_stack_alike():
     changed = change_contrast(slices, Augmentation(crop=32), torch.Generator().manual_seed(1))
     torch.testing.assert_close(changed[0], changed[2])
     assert not torch.equal(changed[0], slices[0])
-
-
-def test_examples_tell_the_true_distances():
-    latents = torch.arange(9.0)[:, None, None, None].expand(9, 1, 2, 2)  # the value of a latent is its position
-    entry = EncodedStack(latents, gap=5.0)
-    for seed in range(200):
-        example = draw_example(entry, torch.Generator().manual_seed(seed))
-        assert example is not None
-        neighbours, target = example
-        positions, here = neighbours.latents[0, :, 0, 0, 0], target[0, 0, 0]
-        for n in range(4):
-            if neighbours.present[0, n]:
-                assert neighbours.distance[0, n] == pytest.approx(5 * abs(float(positions[n] - here)))
-        assert neighbours.present[0, 1:3].tolist() == [1, 1]
-        assert 0 <= float(neighbours.fraction) <= 1
-
-
-def test_a_stack_too_short_for_a_triplet_gives_no_example():
-    entry = EncodedStack(torch.zeros(2, 1, 2, 2), gap=10.0)
-    assert draw_example(entry, torch.Generator().manual_seed(0)) is None

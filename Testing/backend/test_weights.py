@@ -17,7 +17,7 @@ def models(tmp_path):
 def test_bundled_weights_are_small_and_match_their_manifest():
     folder = find_models()
     assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 30e6
-    assert set(load_model().sha256) == {"vae.safetensors", "denoiser.safetensors"}
+    assert set(load_model().sha256) == {"vae.safetensors", "motion.safetensors", "interpolator.safetensors"}
     assert set(load_segmenter().sha256) == {"segmentation.safetensors"}
 
 
@@ -36,7 +36,11 @@ def test_environment_variable_points_elsewhere(models, monkeypatch):
 
 @pytest.mark.parametrize(
     ("role", "name", "load"),
-    [("default", "denoiser.safetensors", load_model), ("segmenter", "segmentation.safetensors", load_segmenter)],
+    [
+        ("default", "motion.safetensors", load_model),
+        ("default", "interpolator.safetensors", load_model),
+        ("segmenter", "segmentation.safetensors", load_segmenter),
+    ],
 )
 def test_one_altered_byte_is_refused_with_both_hashes(models, role, name, load):
     entry = read_manifest(models, role)

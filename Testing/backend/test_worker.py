@@ -50,7 +50,7 @@ def run(fake_command, child_environment):
 
 
 def test_a_cine_is_done_phase_by_phase(cine: SliceStack, make_job, run) -> None:
-    folder = make_job(cine, spacing=2.0, uncertainty=True, seed=7)
+    folder = make_job(cine, spacing=2.0, uncertainty=True, seed=7, detail=0.25)
     code, events, _ = run("succeed", folder)
     assert code == ExitCode.DONE
     assert [type(e) for e in events] == [Started, Warned, *[Progress, PhaseFinished] * 3, Done]
@@ -64,7 +64,7 @@ def test_a_cine_is_done_phase_by_phase(cine: SliceStack, make_job, run) -> None:
     done = events[-1]
     np.testing.assert_allclose(done.positions, np.arange(13) * 2)
     assert done.acquired == [0, None, None, 1, None, None, 2, None, None, 3, None, None, 4]
-    assert done.provenance["seed"] == 7
+    assert (done.provenance["seed"], done.provenance["detail"]) == (7, 0.25)
     assert done.seconds > 0
     names = {"job.json", "input.npy", *(f"{kind}_00{n}.npy" for kind in ("dense", "uncertainty") for n in range(3))}
     assert {file.name for file in folder.iterdir()} == names

@@ -17,7 +17,7 @@ from CaLIDSlicerLib.VolumeBridge import voxelsOf
 def test_the_real_worker_fills_the_gaps(makeVolume):
     sparse = makeVolume()
     events: list = []
-    job = Reconstruction(sparse, 4.0, events.append, uncertainty=True, mask=True, samples=2, steps=2, device="cpu")
+    job = Reconstruction(sparse, 4.0, events.append, uncertainty=True, mask=True, steps=2, device="cpu")
     dense = job.wait()
 
     assert voxelsOf(dense).dtype == np.int16

@@ -1,9 +1,10 @@
-"""Where the time of a synthesised slice goes: encoding, conditioning, denoising, decoding."""
+"""Where the time of a synthesised slice goes: encoding, motion, conditioning, denoising, decoding."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def time_parts(model: CalidModel, shape: Sequence[int], batch: int, repeats: int
     device = model.vae.latent_mean.device
     (seconds,) = run_all(lambda item, tick: _time_parts(model, shape, batch, repeats), [0], device, lambda: None)
     steps = choose_sampling(model).steps
-    whole = seconds["condition"] + steps * seconds["denoise"] + seconds["decode"]
+    whole = seconds["motion"] + seconds["condition"] + steps * seconds["denoise"] + seconds["decode"]
     return {"batch": batch, "steps": steps, **seconds, "slice": whole}
 
 
@@ -33,12 +34,14 @@ def _time_parts(model: CalidModel, shape: Sequence[int], batch: int, repeats: in
     latents = model.vae.encode(slices).float()
     distance = torch.tensor([[15.0, 5.0, 5.0, 15.0]], device=device).repeat(batch, 1)
     neighbours = Neighbours(latents[:, None].repeat(1, 4, 1, 1, 1), torch.ones_like(distance), distance)
-    context = net.context(neighbours)
-    injected, when = net.inject(context), torch.full((batch,), 500, device=device)
+    bounding, follow = slices.repeat(1, 2, 1, 1), model.motion.follow
+    neighbours = replace(neighbours, followed=follow(model.vae, bounding, neighbours))
+    context, when = net.context(neighbours), torch.full((batch,), 0.5, device=device)
     work: dict[str, Callable[[], Any]] = {
         "encode": lambda: model.vae.encode(slices),
-        "condition": lambda: net.inject(net.context(neighbours)),
-        "denoise": lambda: net.predict_noise(latents, when, context.mean, injected),
+        "motion": lambda: follow(model.vae, bounding, neighbours),
+        "condition": lambda: net.context(neighbours),
+        "denoise": lambda: net.velocity(latents, when, context, None),
         "decode": lambda: model.vae.decode(latents),
     }
     return {name: _fastest(part, repeats, device) / batch for name, part in work.items()}

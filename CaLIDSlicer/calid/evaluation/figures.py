@@ -108,7 +108,7 @@ def _uncertainty(scored: Sequence[ScoredSlice]) -> Figure:
             marker="o",
             label=f"{method}: rank correlation {correlation:.2f}",
         )
-    axis.axline((0, 0), slope=np.sqrt(2 / np.pi), color="0.6", linestyle=":", label="Gaussian, exactly as uncertain")
+    axis.axline((0, 0), slope=np.sqrt(1 / 2), color="0.6", linestyle=":", label="Laplacian, exactly as uncertain")
     axis.set(xlabel="uncertainty (standard deviation, 0..1)", ylabel="mean absolute error (0..1)")
     axis.set(xlim=(0, None), ylim=(0, None))
     axis.legend(fontsize=8)

@@ -17,15 +17,8 @@ from calid.layers import channels_last
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
 from calid.training.loop import Run
+from calid.training.losses import edge_loss
 from calid.vae import SliceAutoencoder, VaeConfig
-
-
-def edge_loss(of: Tensor, to: Tensor) -> Tensor:
-    """Mean absolute difference of horizontal and vertical gradients: blur costs, a shift in grey level does not."""
-    loss = of.new_zeros(())
-    for axis in (-1, -2):
-        loss = loss + (of.diff(dim=axis) - to.diff(dim=axis)).abs().mean()
-    return loss
 
 
 def random_slices(stacks: Sequence[TrainingStack], how: Augmentation, batch: int, rng: Generator) -> Tensor:

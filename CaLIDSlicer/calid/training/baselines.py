@@ -1,6 +1,6 @@
 """What the trainings of the learned baselines share: the data and the augmentation of the main model, in pixel space.
 
-Patients, views, draws of neighbours and targets are those of :mod:`calid.training.denoiser`; only the autoencoder is
+Patients, views, draws of neighbours and targets are those of :mod:`calid.training.examples`; only the autoencoder is
 replaced by :class:`calid.pixel_space.PixelSpace`.
 """
 
@@ -22,7 +22,7 @@ from calid.pixel_models import KINDS, PixelModelConfig
 from calid.pixel_space import PixelSpace
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack, load_stacks
-from calid.training.denoiser import LatentPool
+from calid.training.examples import Examples, LatentPool
 from calid.training.loop import Run
 
 Loss = Callable[[Any, Neighbours, Tensor, bool, Generator], tuple[Tensor, dict[str, float]]]
@@ -66,11 +66,9 @@ def train(
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(config["renew"], rng)
-        neighbours, target = pool.draw(config["batch"], rng)
-        if torch.rand((), generator=rng) < 0.5:
-            neighbours = neighbours.reversed()
+        examples = pool.draw(config["batch"], rng)
         with torch.autocast("cpu", torch.bfloat16):
-            return loss_of(run.net, neighbours, target, step >= config["symmetric_from"], rng)
+            return loss_of(run.net, examples.neighbours, examples.latents, step >= config["symmetric_from"], rng)
 
     def validate() -> dict[str, float]:
         save_baseline(run.averaged, kind, out / f"{kind}.safetensors")
@@ -79,19 +77,19 @@ def train(
     run.train(loss, validate, every=config["every"])
 
 
-def _validation_examples(pool: LatentPool) -> list[tuple[Neighbours, Tensor]]:
+def _validation_examples(pool: LatentPool) -> list[Examples]:
     """The same examples at every validation of every run."""
     rng = Generator().manual_seed(0)
     pool.renew(0, rng)
     return [pool.draw(VALIDATION_BATCH, rng) for _ in range(VALIDATION_BATCHES)]
 
 
-def _validate(loss_of: Loss, net: Any, examples: Sequence[tuple[Neighbours, Tensor]]) -> dict[str, float]:
+def _validate(loss_of: Loss, net: Any, examples: Sequence[Examples]) -> dict[str, float]:
     """Means over the validation examples, and the error of linear interpolation beside them."""
     sums: dict[str, float] = {}
-    for number, (neighbours, target) in enumerate(examples):
+    for number, part in enumerate(examples):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            _, numbers = loss_of(net, neighbours, target, True, Generator().manual_seed(number))
-        numbers["linear"] = float((neighbours.linear - target).square().mean())
+            _, numbers = loss_of(net, part.neighbours, part.latents, True, Generator().manual_seed(number))
+        numbers["linear"] = float((part.neighbours.linear - part.latents).square().mean())
         sums = {key: sums.get(key, 0.0) + value for key, value in numbers.items()}
     return {f"val_{key}": round(value / len(examples), 5) for key, value in sums.items()}

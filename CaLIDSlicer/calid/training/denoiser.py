@@ -1,6 +1,9 @@
-"""Train stage 2, both conditioning parts and the U-Net jointly.
+"""Train the second part of stage 2: the U-Net and tau_theta2, with tau_theta1 frozen.
 
-``calid train denoiser CONFIG --data DIR --vae FILE --out DIR``
+``calid train denoiser CONFIG --data DIR --vae FILE --motion FILE --context FILE --out DIR``
+
+Rectified flow (Liu et al., ICLR 2023) from the mean of tau_theta1 to real slices. A part of each batch sees the
+neighbours through tau_theta2, the rest does not, so that one network learns both ways to run.
 """
 
 from __future__ import annotations
@@ -8,146 +11,84 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Generator, Tensor
 
-from calid.conditioning import Neighbours
+from calid.conditioning import Context
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
-from calid.sampler import NoiseSchedule
-from calid.training.augment import Augmentation, change_contrast, crop_stack
-from calid.training.data import TrainingStack, load_stacks
+from calid.motion import MotionEstimator
+from calid.training.augment import Augmentation
+from calid.training.context import export, follow_motion, load_motion, load_vae
+from calid.training.data import load_stacks
+from calid.training.examples import Examples, LatentPool
 from calid.training.loop import Run
-from calid.vae import SliceAutoencoder, VaeConfig
+from calid.training.losses import channel_weight
+from calid.vae import SliceAutoencoder
 from calid.weights import load_weights
 
 
-@dataclass(frozen=True)
-class EncodedStack:
-    """Latents (k, c, h, w) of one augmented view of a stack. Zooming the anatomy zooms ``gap`` (mm) with it."""
+class ContextPool:
+    """Contexts of examples with their true latents: each serves several steps, as reading neighbours costs most."""
 
-    latents: Tensor
-    gap: float
-
-
-class LatentPool:
-    """Augmented, encoded stacks, renewed a few per step: encoding costs little, views hardly repeat."""
-
-    def __init__(self, stacks: Sequence[TrainingStack], vae: SliceAutoencoder, how: Augmentation, size: int) -> None:
-        self.stacks, self.vae, self.how, self.size = stacks, vae, how, size
-        self.weights = torch.tensor([_stack_weight(s) for s in stacks])
-        self.entries: list[EncodedStack] = []
+    def __init__(
+        self,
+        model: LatentInterpolator,
+        motion: MotionEstimator,
+        vae: SliceAutoencoder,
+        examples: LatentPool,
+        size: int,
+    ) -> None:
+        self.model, self.motion, self.vae, self.examples, self.size = model, motion, vae, examples, size
+        self.entries: list[tuple[Context, Tensor]] = []
 
     def renew(self, count: int, rng: Generator) -> None:
-        """Replace ``count`` entries; fills the pool on the first call."""
-        for _ in range(max(count, self.size - len(self.entries))):
-            entry = self._encode(self.stacks[int(torch.multinomial(self.weights, 1, generator=rng))], rng)
-            if len(self.entries) < self.size:
-                self.entries.append(entry)
-            else:
-                self.entries[int(torch.randint(self.size, (), generator=rng))] = entry
+        """Replace the ``count`` oldest entries; fills the pool on the first call."""
+        self.examples.renew(max(1, count // 4), rng)
+        missing = max(count, self.size - len(self.entries))
+        while missing > 0:
+            self.entries += self._read(self.examples.draw(min(missing, 32), rng))
+            missing -= 32
+        self.entries = self.entries[-self.size :]
 
-    def _encode(self, stack: TrainingStack, rng: Generator) -> EncodedStack:
-        view, zoom = crop_stack(torch.from_numpy(stack.slices), stack.centre, self.how, rng)
-        view = change_contrast(view, self.how, rng)[:, None].contiguous(memory_format=torch.channels_last)
+    def _read(self, examples: Examples) -> list[tuple[Context, Tensor]]:
+        examples = follow_motion(self.motion, self.vae, examples)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            return EncodedStack(self.vae.encode(view).half(), stack.gap / zoom)
+            context = self.model.context(examples.neighbours)
+        parts = zip(context.mean.float(), zip(*context.features, strict=True), context.reach, strict=True)
+        return [
+            (Context(m[None], [f[None].bfloat16() for f in fs], r[None]), z[None])
+            for (m, fs, r), z in zip(parts, examples.latents, strict=True)
+        ]
 
-    def draw(self, batch: int, rng: Generator) -> tuple[Neighbours, Tensor]:
-        """``batch`` random (neighbours, true latents) from random stacks of the pool."""
-        parts: list[tuple[Neighbours, Tensor]] = []
-        while len(parts) < batch:
-            entry = self.entries[int(torch.randint(len(self.entries), (), generator=rng))]
-            if (example := draw_example(entry, rng)) is not None:
-                parts.append(example)
-        neighbours, targets = zip(*parts, strict=True)
-        return stack_neighbours(neighbours), torch.stack(targets).float()
-
-
-def _stack_weight(stack: TrainingStack) -> float:
-    """Thin-gap stacks are few and teach the most; cine phases of one patient resemble each other."""
-    return (3.0 if stack.gap < 8 else 1.0) * (0.12 if stack.is_crop else 1.0)
+    def draw(self, batch: int, rng: Generator) -> tuple[Context, Tensor]:
+        """``batch`` random entries as one."""
+        chosen = [self.entries[int(i)] for i in torch.randint(len(self.entries), (batch,), generator=rng)]
+        return joined([c for c, _ in chosen]), torch.cat([z for _, z in chosen])
 
 
-def draw_example(entry: EncodedStack, rng: Generator) -> tuple[Neighbours, Tensor] | None:
-    """A slice to predict from slices ``step`` apart around it; ``None`` if the stack is too short for the draw."""
-    count = len(entry.latents)
-    step = 2 + int(torch.multinomial(torch.tensor([0.7, 0.2, 0.1]), 1, generator=rng))
-    if count <= step:
-        return None
-    below = int(torch.randint(count - step, (), generator=rng))
-    # Now and then the answer is a neighbour itself: pins the ends of the gap, where no held-out slice exists.
-    pinned = bool(torch.rand((), generator=rng) < 0.06)
-    inside = step * int(torch.randint(2, (), generator=rng)) if pinned else 0
-    inside = inside if pinned else 1 + int(torch.randint(step - 1, (), generator=rng))
-    indices = [below - step, below, below + step, below + 2 * step]
-    dropped = torch.rand(2, generator=rng) < 0.15
-    present = [indices[0] >= 0 and not dropped[0], True, True, indices[3] < count and not dropped[1]]
-    here = below + inside
-    distance = [abs(i - here) * entry.gap if p else 0.0 for i, p in zip(indices, present, strict=True)]
-    latents = torch.stack([entry.latents[i if p else below] for i, p in zip(indices, present, strict=True)])
-    mask = torch.tensor(present, dtype=torch.float32)
-    one = Neighbours((latents.float() * mask[:, None, None, None])[None], mask[None], torch.tensor([distance]))
-    return one, entry.latents[here]
+def joined(parts: Sequence[Context]) -> Context:
+    """All contexts in one batch."""
+    features = [torch.cat(level) for level in zip(*(p.features for p in parts), strict=True)]
+    return Context(torch.cat([p.mean for p in parts]), features, torch.cat([p.reach for p in parts]))
 
 
-def stack_neighbours(parts: Sequence[Neighbours]) -> Neighbours:
-    """Concatenate along the batch."""
-    return Neighbours(*(torch.cat([getattr(p, f) for p in parts]) for f in ("latents", "present", "distance")))
+def flow_loss(
+    model: LatentInterpolator, context: Context, latents: Tensor, weight: Tensor, conditioned: Tensor, rng: Generator
+) -> Tensor:
+    """(n,) squared error of the velocity at a random time between start and ``latents`` (n, c, h, w).
 
-
-def channel_weight(vae: SliceAutoencoder, latents: Tensor, size: float = 0.3) -> Tensor:
-    """(1, c, 1, 1) how much an error in each latent channel shows in the decoded slice, mean 1."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        decoded, effect = vae.decode(latents).float(), []
-        for channel in range(latents.shape[1]):
-            moved = latents.clone()
-            moved[:, channel] += size * torch.randn(moved[:, channel].shape, generator=Generator().manual_seed(channel))
-            effect.append((vae.decode(moved).float() - decoded).square().mean())
-    weight = torch.stack(effect)
-    return (weight / weight.mean())[None, :, None, None]
-
-
-def training_loss(
-    model: LatentInterpolator,
-    schedule: NoiseSchedule,
-    neighbours: Neighbours,
-    target: Tensor,
-    weight: Tensor,
-    rng: Generator,
-    symmetric: bool = True,
-) -> tuple[Tensor, Tensor, dict[str, float]]:
-    """Mean loss of tau_theta1 plus epsilon loss of the U-Net, the mean itself, and numbers to log.
-
-    Also moves ``residual_std`` along.
+    :param conditioned: (n,) 1 where tau_theta2 speaks, 0 where the network knows the state only.
     """
-    context = model.context(neighbours, symmetric)
-    error = target - context.mean
-    mean_loss = (weight * error.square()).mean()
-    if model.training:
-        with torch.no_grad():
-            spread = error.square().mean(dim=(0, 2, 3), keepdim=True).sqrt().float()
-            model.residual_std.lerp_(spread, 0.01)
-    residual = error.detach().float() / model.residual_std
-    noise = torch.randn(residual.shape, generator=rng)
-    when = torch.randint(schedule.timesteps, (len(residual),), generator=rng)
-    noisy = schedule.scheduler().add_noise(residual, noise, when)
-    predicted = model.predict_noise(noisy, when, context.mean.detach(), model.inject(context))
-    noise_loss = (predicted.float() - noise).square().mean()
-    baseline = (weight * (target - neighbours.linear).square()).mean()
-    numbers = {"mean": mean_loss, "noise": noise_loss, "latent_linear": baseline}
-    return mean_loss + noise_loss, context.mean, {k: float(v.detach()) for k, v in numbers.items()}
-
-
-def pixel_loss(vae: SliceAutoencoder, mean: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of the decoded mean (n, c, h, w): what is best in latents is not quite best in pixels."""
-    with torch.no_grad():
-        wanted = vae.decode(target).float()
-    return (vae.decode(mean).float() - wanted).square().mean()
+    start = model.start(context, torch.randn(latents.shape, generator=rng))
+    time = torch.rand(len(latents), generator=rng)
+    along = time[:, None, None, None]
+    injected = [conditioned[:, None, None, None] * level for level in model.inject(context)]
+    predicted = model.velocity((1 - along) * start + along * latents, time, context, injected)
+    return (weight * (predicted.float() - (latents - start)).square()).mean(dim=(1, 2, 3))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -156,49 +97,57 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vae", type=Path, required=True, help="vae.safetensors of stage 1")
+    parser.add_argument("--motion", type=Path, required=True, help="motion.safetensors of calid train motion")
+    parser.add_argument("--context", type=Path, required=True, help="interpolator.safetensors of calid train context")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     config = json.loads(args.config.read_text(encoding="utf-8"))
-    how, schedule = Augmentation(**config["augmentation"]), NoiseSchedule(**config["schedule"])
-    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
-    pool = LatentPool(load_stacks(args.data, "train", config["pixel"]), vae, how, config["pool"])
-    validation = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), vae, how, 48)
+    about = config["flow"]
+    how, vae = Augmentation(**config["augmentation"]), load_vae(config, args.vae)
+    model = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.context)
+    motion = load_motion(config, args.motion)
+    stacks = LatentPool(load_stacks(args.data, "train", config["pixel"]), vae, how, 256)
+    pool = ContextPool(model, motion, vae, stacks, about["pool"])
+    held_out = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), vae, how, 48)
+    validation = ContextPool(model, motion, vae, held_out, 96)
     validation.renew(0, Generator().manual_seed(0))
+    fixed = validation.draw(96, Generator().manual_seed(0))
 
     torch.manual_seed(config["seed"])
-    model = channels_last(LatentInterpolator(DenoiserConfig(**config["denoiser"])))
-    run = Run(args.out, model, config["steps"], config["rate"], config["average"])
+    flow = torch.nn.ModuleList([model.injection, model.embed, model.net, model.to_velocity]).requires_grad_(True)
+    run = Run(args.out, channels_last(flow), about["steps"], about["rate"], about["average"])
     run.resume()
     pool.renew(0, Generator().manual_seed(config["seed"] + run.step))
     weight = channel_weight(vae, pool.draw(16, Generator().manual_seed(0))[1])
 
+    def losses(
+        of: LatentInterpolator, batch: tuple[Context, Tensor], rng: Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        conditioned = (torch.arange(len(batch[1])) < about["conditioned"] * len(batch[1])).float()
+        with torch.autocast("cpu", torch.bfloat16):
+            error = flow_loss(of, *batch, weight, conditioned, rng)
+        given, alone = (float((error.detach() * who).sum() / who.sum()) for who in (conditioned, 1 - conditioned))
+        return error.mean(), {"conditioned": given, "unconditioned": alone}
+
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
-        pool.renew(config["renew"], rng)
-        neighbours, target = pool.draw(config["batch"], rng)
-        if torch.rand((), generator=rng) < 0.5:
-            neighbours = neighbours.reversed()
-        with torch.autocast("cpu", torch.bfloat16):
-            symmetric = step >= config["symmetric_from"]
-            value, mean, numbers = training_loss(model, schedule, neighbours, target, weight, rng, symmetric)
-            if (decoded := config["pixel_batch"]) and step >= config["pixel_from"]:
-                pixel = pixel_loss(vae, mean[:decoded], target[:decoded])
-                value, numbers["pixel"] = value + config["pixel_weight"] * pixel, float(pixel.detach())
-            return value, numbers
+        pool.renew(about["renew"], rng)
+        return losses(model, pool.draw(about["batch"], rng), rng)
 
     def validate() -> dict[str, float]:
-        rng = Generator().manual_seed(0)
-        neighbours, target = validation.draw(128, rng)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            _, mean, numbers = training_loss(run.averaged, schedule, neighbours, target, weight, rng)
-            numbers["pixel"] = float(pixel_loss(vae, mean[:32], target[:32]))
-        export(run.averaged, args.out / "denoiser.safetensors")
+        averaged = with_flow(model, run.averaged)
+        with torch.no_grad():
+            numbers = losses(averaged, fixed, Generator().manual_seed(0))[1]
+        export(averaged, args.out / "interpolator.safetensors")
         return {f"val_{k}": round(v, 5) for k, v in numbers.items()}
 
-    run.train(loss, validate, every=config["every"])
+    run.train(loss, validate, every=about["every"])
     return 0
 
 
-def export(model: LatentInterpolator, path: Path) -> None:
-    """Write fp16 weights; every validation leaves a set that can be evaluated."""
-    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
+def with_flow(model: LatentInterpolator, flow: Any) -> LatentInterpolator:
+    """The model with other weights in all parts that this stage trains."""
+    other = LatentInterpolator(model.config)
+    other.encoder, other.deviation = model.encoder, model.deviation
+    other.injection, other.embed, other.net, other.to_velocity = flow
+    return other
