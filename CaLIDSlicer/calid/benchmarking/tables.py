@@ -77,10 +77,13 @@ def _parts(report: Mapping[str, Any]) -> str:
     rows = []
     for r in report["parts"]:
         denoise = r["steps"] * r["denoise"]
-        shares = [f"{1e3 * t:.1f} ({100 * t / r['slice']:.0f} %)" for t in (r["condition"], denoise, r["decode"])]
+        times = (r["motion"], r["condition"], denoise, r["decode"])
+        shares = [f"{1e3 * t:.1f} ({100 * t / r['slice']:.0f} %)" for t in times]
         rows.append((r["batch"], f"{1e3 * r['encode']:.1f}", *shares, f"{1e3 * r['slice']:.1f}"))
     steps = report["parts"][0]["steps"]
-    return _table(["batch", "encode, ms", "condition", f"denoise, {steps} steps", "decode", "slice, ms"], rows)
+    return _table(
+        ["batch", "encode, ms", "motion", "condition", f"denoise, {steps} steps", "decode", "slice, ms"], rows
+    )
 
 
 def _describe(job: Mapping[str, Any]) -> str:
