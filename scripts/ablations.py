@@ -1,6 +1,6 @@
 """What each part of the shipped model is worth: the held-out-slice protocol with one part of it switched off.
 
-    python scripts/ablations.py DATA --out FOLDER
+    python scripts/ablations.py DATA --out FOLDER [--only NAME ...]
 
 The parts are switched off in the trained model, not trained anew: this says what the model relies on, not how good a
 model without the part could become. Numbers of steps, samples and the detail are varied in the same way. Writes one
@@ -47,7 +47,7 @@ def no_geometry(model: CalidModel) -> None:
 
 def no_motion(model: CalidModel) -> None:
     """The bounding slices stay where they are."""
-    _change_neighbours(model, lambda n: replace(n, followed=n.latents[:, 1:3]))
+    model.motion.follow = lambda vae, bounding, neighbours: neighbours.latents[:, 1:3]  # type: ignore[method-assign]
 
 
 def one_level(model: CalidModel) -> None:
@@ -92,6 +92,9 @@ VARIANTS: dict[str, tuple[str, Change | None]] = {
 }
 
 
+NOISE = "correlated and independent noise"  # held-out slices lie too far apart to tell them from each other
+
+
 @contextmanager
 def changed_model(change: Change | None, independent: bool = False) -> Iterator[None]:
     """All reconstructions use the bundled model with a part switched off."""
@@ -125,20 +128,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=[*VARIANTS, NOISE], default=[*VARIANTS, NOISE])
     args = parser.parse_args()
     args.out.mkdir(exist_ok=True)
-    for name, (method, change) in VARIANTS.items():
-        with changed_model(change):
-            file = args.out / f"{name.replace(' ', '_').replace(',', '')}.json"
-            summary = evaluate(args.data, [method], file, figures=False)
-        for subset, found in summary["sets"].items():
-            scores = found["methods"][method]
-            cells = [f"{scores[m]['difference']['mean']:+.3f}" for m in ("psnr", "ssim", "haarpsi", "dice")]
-            print("|", " | ".join([name, subset, *cells, f"{scores['sharpness']['mean']:.2f}"]), "|", flush=True)
-    for independent in (False, True):
-        print(
-            f"noise independent: {independent}, step between slices {step_between_slices(args.data, independent):.4f}"
-        )
+    for name in args.only:
+        if name == NOISE:
+            compare_noise(args.data)
+        else:
+            score_variant(name, args.data, args.out)
+
+
+def score_variant(name: str, data: Path, out: Path) -> None:
+    """Print a row for each set: PSNR, SSIM, HaarPSI and Dice as differences to linear interpolation, sharpness."""
+    method, change = VARIANTS[name]
+    with changed_model(change):
+        file = out / f"{name.replace(' ', '_').replace(',', '')}.json"
+        summary = evaluate(data, [method], file, figures=False)
+    for subset, found in summary["sets"].items():
+        scores = found["methods"][method]
+        cells = [f"{scores[m]['difference']['mean']:+.3f}" for m in ("psnr", "ssim", "haarpsi", "dice")]
+        print("|", " | ".join([name, subset, *cells, f"{scores['sharpness']['mean']:.2f}"]), "|", flush=True)
+
+
+def compare_noise(data: Path) -> None:
+    """Print how much synthesised slices change along the stack, with either kind of noise."""
+    for kind, independent in {"correlated": False, "independent": True}.items():
+        print(f"{kind} noise: {step_between_slices(data, independent):.4f} from one slice to the next", flush=True)
 
 
 if __name__ == "__main__":
