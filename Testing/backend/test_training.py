@@ -32,7 +32,7 @@ AUTOENCODER = {
     "decoder": {**RUN, "power_weight": 0.1},
 }  # fmt: skip
 DENOISER = {
-    "pixel": 1.5, "seed": 1, "vae": VAE, "augmentation": {"crop": 32},
+    "pixel": 1.5, "seed": 1, "pool": 2, "vae": VAE, "augmentation": {"crop": 32},
     "motion": {"channels": [8, 8], "blocks": 1, "embedding": 16},
     "denoiser": {"latent_channels": 2, "factor": 4, "context_channels": [8, 8], "channels": [8, 8],
                  "context_blocks": 1, "blocks": 1, "embedding": 16, "start_noise": 0.3},

@@ -8,8 +8,6 @@ neighbours through tau_theta2, the rest does not, so that one network learns bot
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,54 +18,47 @@ from torch import Generator, Tensor
 from calid.conditioning import Context
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
-from calid.motion import MotionEstimator
-from calid.training.augment import Augmentation
-from calid.training.context import export, follow_motion, load_motion, load_vae
-from calid.training.data import load_stacks
-from calid.training.examples import Examples, LatentPool
+from calid.training.examples import Examples
 from calid.training.loop import Run
 from calid.training.losses import channel_weight
-from calid.vae import SliceAutoencoder
+from calid.training.materials import Materials, export, load_materials, stage_parser
 from calid.weights import load_weights
 
 
 class ContextPool:
     """Contexts of examples with their true latents: each serves several steps, as reading neighbours costs most."""
 
-    def __init__(
-        self,
-        model: LatentInterpolator,
-        motion: MotionEstimator,
-        vae: SliceAutoencoder,
-        examples: LatentPool,
-        size: int,
-    ) -> None:
-        self.model, self.motion, self.vae, self.examples, self.size = model, motion, vae, examples, size
+    def __init__(self, model: LatentInterpolator, given: Materials, size: int) -> None:
+        self.model, self.given, self.size = model, given, size
         self.entries: list[tuple[Context, Tensor]] = []
 
     def renew(self, count: int, rng: Generator) -> None:
         """Replace the ``count`` oldest entries; fills the pool on the first call."""
-        self.examples.renew(max(1, count // 4), rng)
+        self.given.training.renew(max(1, count // 4), rng)
         missing = max(count, self.size - len(self.entries))
         while missing > 0:
-            self.entries += self._read(self.examples.draw(min(missing, 32), rng))
+            examples = self.given.follow(self.given.training.draw(min(missing, 32), rng))
+            self.entries += _apart(*read_contexts(self.model, examples))
             missing -= 32
         self.entries = self.entries[-self.size :]
-
-    def _read(self, examples: Examples) -> list[tuple[Context, Tensor]]:
-        examples = follow_motion(self.motion, self.vae, examples)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            context = self.model.context(examples.neighbours)
-        parts = zip(context.mean.float(), zip(*context.features, strict=True), context.reach, strict=True)
-        return [
-            (Context(m[None], [f[None].bfloat16() for f in fs], r[None]), z[None])
-            for (m, fs, r), z in zip(parts, examples.latents, strict=True)
-        ]
 
     def draw(self, batch: int, rng: Generator) -> tuple[Context, Tensor]:
         """``batch`` random entries as one."""
         chosen = [self.entries[int(i)] for i in torch.randint(len(self.entries), (batch,), generator=rng)]
         return joined([c for c, _ in chosen]), torch.cat([z for _, z in chosen])
+
+
+def read_contexts(model: LatentInterpolator, examples: Examples) -> tuple[Context, Tensor]:
+    """What tau_theta1 says of examples whose motion is followed, and their true latents."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        context = model.context(examples.neighbours)
+    features = [level.bfloat16() for level in context.features]
+    return Context(context.mean.float(), features, context.reach), examples.latents
+
+
+def _apart(context: Context, latents: Tensor) -> list[tuple[Context, Tensor]]:
+    parts = zip(context.mean, zip(*context.features, strict=True), context.reach, latents, strict=True)
+    return [(Context(m[None], [f[None] for f in fs], r[None]), z[None]) for m, fs, r, z in parts]
 
 
 def joined(parts: Sequence[Context]) -> Context:
@@ -93,25 +84,14 @@ def flow_loss(
 
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train denoiser``."""
-    parser = argparse.ArgumentParser(prog="calid train denoiser", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, required=True, help="vae.safetensors of stage 1")
-    parser.add_argument("--motion", type=Path, required=True, help="motion.safetensors of calid train motion")
+    parser = stage_parser("denoiser", __doc__)
     parser.add_argument("--context", type=Path, required=True, help="interpolator.safetensors of calid train context")
-    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    config = json.loads(args.config.read_text(encoding="utf-8"))
+    given = load_materials(args)
+    config, vae = given.config, given.vae
     about = config["flow"]
-    how, vae = Augmentation(**config["augmentation"]), load_vae(config, args.vae)
     model = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.context)
-    motion = load_motion(config, args.motion)
-    stacks = LatentPool(load_stacks(args.data, "train", config["pixel"]), vae, how, 256)
-    pool = ContextPool(model, motion, vae, stacks, about["pool"])
-    held_out = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), vae, how, 48)
-    validation = ContextPool(model, motion, vae, held_out, 96)
-    validation.renew(0, Generator().manual_seed(0))
-    fixed = validation.draw(96, Generator().manual_seed(0))
+    pool, fixed = ContextPool(model, given, about["pool"]), read_contexts(model, given.fixed_examples())
 
     torch.manual_seed(config["seed"])
     flow = torch.nn.ModuleList([model.injection, model.embed, model.net, model.to_velocity]).requires_grad_(True)

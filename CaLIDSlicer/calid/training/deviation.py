@@ -7,8 +7,6 @@ Learns from the errors of the decoded mean on training slices, by the likelihood
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,12 +16,9 @@ from torch import Generator, Tensor
 from calid.conditioning import Context, Neighbours
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
-from calid.motion import MotionEstimator
-from calid.training.augment import Augmentation
-from calid.training.context import export, follow_motion, load_motion, load_vae
-from calid.training.data import load_stacks
-from calid.training.examples import Examples, LatentPool
+from calid.training.examples import Examples
 from calid.training.loop import Run
+from calid.training.materials import export, load_materials, stage_parser
 from calid.vae import SliceAutoencoder
 from calid.weights import load_weights
 
@@ -31,11 +26,8 @@ Errors = tuple[Context, Neighbours, Tensor]
 """What the deviation is told, and the absolute error of the decoded mean (n, 1, rows, columns) in network units."""
 
 
-def find_errors(
-    model: LatentInterpolator, motion: MotionEstimator, vae: SliceAutoencoder, examples: Examples
-) -> Errors:
-    """The errors that the mean makes."""
-    examples = follow_motion(motion, vae, examples)
+def find_errors(model: LatentInterpolator, vae: SliceAutoencoder, examples: Examples) -> Errors:
+    """The errors that the mean makes on examples whose motion is followed."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         context = model.context(examples.neighbours)
         error = (vae.decode(context.mean).float() - examples.slices).abs()
@@ -51,23 +43,14 @@ def likelihood_loss(model: LatentInterpolator, errors: Errors) -> Tensor:
 
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train deviation``."""
-    parser = argparse.ArgumentParser(prog="calid train deviation", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, required=True, help="vae.safetensors of stage 1")
-    parser.add_argument("--motion", type=Path, required=True, help="motion.safetensors of calid train motion")
+    parser = stage_parser("deviation", __doc__)
     parser.add_argument("--interpolator", type=Path, required=True, help="of calid train denoiser")
-    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    config = json.loads(args.config.read_text(encoding="utf-8"))
+    given = load_materials(args)
+    config, vae, pool = given.config, given.vae, given.training
     about = config["deviation"]
-    how, vae = Augmentation(**config["augmentation"]), load_vae(config, args.vae)
-    motion = load_motion(config, args.motion)
     model = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.interpolator)
-    pool = LatentPool(load_stacks(args.data, "train", config["pixel"]), vae, how, about["pool"])
-    held_out = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), vae, how, 48)
-    held_out.renew(0, Generator().manual_seed(0))
-    fixed = find_errors(model, motion, vae, held_out.draw(96, Generator().manual_seed(0)))
+    fixed = find_errors(model, vae, given.fixed_examples())
 
     torch.manual_seed(config["seed"])
     model.deviation.requires_grad_(True)
@@ -78,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(about["renew"], rng)
-        errors = find_errors(model, motion, vae, pool.draw(about["batch"], rng))
+        errors = find_errors(model, vae, given.follow(pool.draw(about["batch"], rng)))
         with torch.autocast("cpu", torch.bfloat16):
             value = likelihood_loss(model, errors)
         return value, {"likelihood": float(value.detach())}

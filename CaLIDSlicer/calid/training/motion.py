@@ -17,11 +17,11 @@ from torch import Generator, Tensor
 from calid.layers import channels_last
 from calid.motion import MotionConfig, MotionEstimator, warp
 from calid.training.augment import Augmentation
-from calid.training.context import export
 from calid.training.data import load_stacks
 from calid.training.examples import Examples, LatentPool
 from calid.training.loop import Run
 from calid.training.losses import dissimilarity
+from calid.training.materials import export
 
 
 def motion_loss(model: MotionEstimator, examples: Examples, about: dict[str, float]) -> tuple[Tensor, dict[str, float]]:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     config = json.loads(args.config.read_text(encoding="utf-8"))
     about, how = config["motion_training"], Augmentation(**config["augmentation"])
-    pool = LatentPool(load_stacks(args.data, "train", config["pixel"]), None, how, about["pool"])
+    pool = LatentPool(load_stacks(args.data, "train", config["pixel"]), None, how, config["pool"])
     validation = LatentPool(load_stacks(args.data, "validation", config["pixel"], cine=False), None, how, 48)
     validation.renew(0, Generator().manual_seed(0))
     fixed = validation.draw(96, Generator().manual_seed(0))
