@@ -2,8 +2,7 @@
 
 tau_theta1 sees four slices (the two that bound the gap and the two beyond), the relative position in the gap and the
 distances in millimetres. It reads them once in each direction and averages, so that reversing a stack reverses the
-result by construction. It proposes a mean, the learned interpolation that the diffusion model refines, and says for
-every pixel how far from that mean the real slice may be.
+result by construction. It proposes a mean: the learned interpolation that the diffusion model refines.
 """
 
 from __future__ import annotations
@@ -43,9 +42,10 @@ class Neighbours:
     @property
     def linear(self) -> Tensor:
         """(n, c, h, w) the latents that linear interpolation between the two bounding slices gives."""
-        return self._blend(self.latents[:, 1:3])
+        return self.blend(self.latents[:, 1:3])
 
-    def _blend(self, bounding: Tensor) -> Tensor:
+    def blend(self, bounding: Tensor) -> Tensor:
+        """(n, c, h, w) what lies between two of anything (n, 2, c, h, w), each weighed by the other's distance."""
         towards = self.fraction[:, None, None, None]
         return (1 - towards) * bounding[:, 0] + towards * bounding[:, 1]
 
@@ -53,7 +53,7 @@ class Neighbours:
     def along_motion(self) -> Tensor:
         """(n, c, h, w) the latents that linear interpolation along the motion gives."""
         assert self.followed is not None
-        return self._blend(self.followed)
+        return self.blend(self.followed)
 
     @property
     def reach(self) -> Tensor:

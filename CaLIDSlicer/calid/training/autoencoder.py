@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from calid.layers import channels_last
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
-from calid.training.loop import Run
+from calid.training.loop import Run, export
 from calid.training.losses import edge_loss
 from calid.vae import SliceAutoencoder, VaeConfig
 
@@ -81,14 +80,14 @@ def main(argv: Sequence[str]) -> int:
         return {"heart_psnr": round(heart_psnr(run.averaged, validation), 3)}
 
     run.train(loss, validate, every=config["every"])
-    export(run.averaged, whole, how, args.out / "vae.safetensors")
+    finish(run.averaged, whole, how, args.out / "vae.safetensors")
     return 0
 
 
-def export(model: SliceAutoencoder, stacks: Sequence[TrainingStack], how: Augmentation, path: Path) -> None:
+def finish(model: SliceAutoencoder, stacks: Sequence[TrainingStack], how: Augmentation, path: Path) -> None:
     """Fix the latent statistics on training slices and write fp16 weights."""
     slices = random_slices(stacks, how, 128, Generator().manual_seed(0))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         raw = torch.cat([model.net.encode(part).latent_dist.mode().float() for part in slices.split(16)])
     model.set_latent_statistics(raw)
-    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
+    export(model, path)

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from calid.layers import channels_last
 from calid.training.augment import Augmentation
 from calid.training.autoencoder import heart_psnr, random_slices
 from calid.training.data import load_stacks
-from calid.training.loop import Run
+from calid.training.loop import Run, export
 from calid.training.losses import edge_loss, power_loss
 from calid.vae import SliceAutoencoder, VaeConfig
 from calid.weights import load_weights
@@ -61,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     def validate() -> dict[str, float]:
         current, model.net.decoder = model.net.decoder, run.averaged
         value = heart_psnr(model, validation)
-        save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, args.out / "vae.safetensors")
+        export(model, args.out / "vae.safetensors")
         model.net.decoder = current
         return {"heart_psnr": round(value, 3)}
 

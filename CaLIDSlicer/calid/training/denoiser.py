@@ -19,9 +19,9 @@ from calid.conditioning import Context
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
 from calid.training.examples import Examples
-from calid.training.loop import Run
+from calid.training.loop import Run, export
 from calid.training.losses import channel_weight
-from calid.training.materials import Materials, export, load_materials, stage_parser
+from calid.training.materials import Materials, load_materials, stage_parser
 from calid.weights import load_weights
 
 

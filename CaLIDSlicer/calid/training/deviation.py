@@ -17,8 +17,8 @@ from calid.conditioning import Context, Neighbours
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
 from calid.training.examples import Examples
-from calid.training.loop import Run
-from calid.training.materials import export, load_materials, stage_parser
+from calid.training.loop import Run, export
+from calid.training.materials import load_materials, stage_parser
 from calid.vae import SliceAutoencoder
 from calid.weights import load_weights
 

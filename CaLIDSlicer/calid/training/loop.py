@@ -1,4 +1,4 @@
-"""What both training runs share: resumable checkpoints, the moving average of the weights, the learning rate."""
+"""What all training runs share: writing weights, checkpoints to resume from, averaged weights, the learning rate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, cast
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -22,6 +23,13 @@ def cosine_rate(step: int, steps: int, warmup: int = 100) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def export(net: nn.Module, path: Path) -> None:
+    """Write fp16 weights; every validation leaves a set that can be evaluated."""
+    # Counters, as of batch normalisation, stay integers.
+    state = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    save_file({k: v.contiguous() for k, v in state.items()}, path)
 
 
 class Run(Generic[Net]):

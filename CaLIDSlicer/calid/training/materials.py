@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Generator
 
 from calid.motion import MotionConfig, MotionEstimator
@@ -64,8 +63,3 @@ def load_materials(args: argparse.Namespace) -> Materials:
     training = LatentPool(load_stacks(args.data, "train", pixel), vae, how, config["pool"])
     validation = LatentPool(load_stacks(args.data, "validation", pixel, cine=False), vae, how, VALIDATION_POOL)
     return Materials(config, vae, motion, training, validation)
-
-
-def export(model: torch.nn.Module, path: Path) -> None:
-    """Write fp16 weights; every validation leaves a set that can be evaluated."""
-    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)

@@ -19,19 +19,16 @@ from calid.motion import MotionConfig, MotionEstimator, warp
 from calid.training.augment import Augmentation
 from calid.training.data import load_stacks
 from calid.training.examples import Examples, LatentPool
-from calid.training.loop import Run
+from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
-from calid.training.materials import export
 
 
 def motion_loss(model: MotionEstimator, examples: Examples, about: dict[str, float]) -> tuple[Tensor, dict[str, float]]:
     """Error and dissimilarity of the warped neighbours to the true slices, and roughness of the displacement."""
     neighbours, truth = examples.neighbours, examples.slices
     field = model(examples.bounding, neighbours.fraction, neighbours.reach[:, 0])
-    towards = neighbours.fraction[:, None, None, None]
     seen = warp(examples.bounding, field)
-    blend = (1 - towards) * seen[:, :1] + towards * seen[:, 1:]
-    linear = (1 - towards) * examples.bounding[:, :1] + towards * examples.bounding[:, 1:]
+    blend, linear = (neighbours.blend(pair[:, :, None]) for pair in (seen, examples.bounding))
     numbers = {
         "blend": (blend - truth).square().mean(),
         "each": (seen - truth).square().mean(),

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from calid.files import read_stack
@@ -21,7 +20,7 @@ from calid.layers import channels_last
 from calid.segmentation import CLASSES, SegmentationConfig, SegmentationNet
 from calid.training.augment import Augmentation, change_contrast, crop_stack, degrade
 from calid.training.data import split_patients
-from calid.training.loop import Run
+from calid.training.loop import Run, export
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +136,3 @@ def main(argv: Sequence[str]) -> int:
 
     run.train(loss, validate, every=config["every"])
     return 0
-
-
-def export(net: SegmentationNet, path: Path) -> None:
-    """Write fp16 weights; every validation leaves a set that can be evaluated."""
-    # The counters of the batch normalisation stay integers.
-    state = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    save_file({k: v.contiguous() for k, v in state.items()}, path)
