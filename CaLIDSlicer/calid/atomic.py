@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from calid.errors import UnusableInput
+from calid.errors import CalidError, OutOfResources, UnusableInput
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""A full disk, a file system without large files (FAT32: 4 GB), a used-up quota."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], keep: bool = True) -> None:
@@ -17,9 +21,10 @@ def write_atomically(path: Path, write: Callable[[Path], object], keep: bool = T
     The temporary file ends as ``path`` does, for writers that go by the suffix.
 
     :param keep: ``False`` throws the file away: this only tells whether it could be written.
-    :raises UnusableInput: for a folder that cannot be written or a full disk, with the space that is left.
+    :raises OutOfResources: for a full disk, with the space that is left.
+    :raises UnusableInput: for a folder that cannot be written.
     """
-    partial = path.parent / f".calid-{uuid.uuid4().hex}{''.join(path.suffixes[-2:]).lower()}"
+    partial = partial_path(path)
     try:
         partial.touch(exist_ok=False)
         write(partial)
@@ -31,11 +36,27 @@ def write_atomically(path: Path, write: Callable[[Path], object], keep: bool = T
         partial.unlink(missing_ok=True)
 
 
-def not_written(path: Path, error: OSError) -> UnusableInput:
-    """Why ``path`` could not be written, with the free space of its disk."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    free = shutil.disk_usage(folder).free / 2**20
-    return UnusableInput(
-        f"{path}: it cannot be written: {error.strerror or error} ({free:.0f} MB free)",
+def partial_path(path: Path) -> Path:
+    """A name for the temporary file beside ``path``, that nobody else has and that ends as ``path`` does."""
+    return path.parent / f".calid-{uuid.uuid4().hex}{''.join(path.suffixes[-2:]).lower()}"
+
+
+def not_written(path: Path, error: OSError, needed: int | None = None) -> CalidError:
+    """Why ``path`` could not be written, with the free space of its disk.
+
+    :param needed: bytes that the file takes at most, if that is known.
+    """
+    numbers = f"{free_bytes(path) / 2**20:.0f} MB free"
+    if needed is not None:
+        numbers = f"up to {needed / 2**20:.1f} MB needed, {numbers}"
+    kind = OutOfResources if error.errno in _NO_ROOM else UnusableInput
+    return kind(
+        f"{path}: it cannot be written: {error.strerror or error} ({numbers})",
         f"free some space for {path.parent}, or choose another folder that can be written",
     )
+
+
+def free_bytes(path: Path) -> int:
+    """Free space on the disk that ``path`` would be on."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    return shutil.disk_usage(folder).free

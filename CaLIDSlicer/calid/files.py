@@ -1,13 +1,13 @@
-"""Stacks from and to files: .nii, .nii.gz, .nrrd and .mha, one volume (3D) or a cine (4D, phases last).
+"""Stacks from and to files: .nii, .nii.gz, .nrrd, .seq.nrrd and .mha, one volume (3D) or a cine (4D).
 
 World coordinates are LPS, as SimpleITK gives them. A folder of single-slice files is a stack too, with whatever gaps
-the files have. NIfTI keeps its geometry in float32 numbers and has no room for metadata.
+the files have. NIfTI keeps its geometry in float32 numbers and has no room for metadata. Only .nrrd and .seq.nrrd have
+room for the time of each phase; the other formats keep the first one and the mean step.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,14 @@ import SimpleITK as sitk
 from calid.atomic import write_atomically
 from calid.errors import UnusableInput
 from calid.headers import check_file
+from calid.layout import Layout, seconds
+from calid.naming import naming
+from calid.nrrd import NrrdHeader, with_list_axis
+from calid.phase_writer import SUFFIXES, PhaseWriter, suffix_of
 from calid.stack import SliceStack
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+_NIFTI_TIME_UNITS = (8, 16, 24)
+"""s, ms and us in ``xyzt_units``; SimpleITK scales them to seconds, and takes no unit as seconds."""
 
 
 def read_stack(path: str | Path) -> SliceStack:
@@ -30,7 +35,7 @@ def read_stack(path: str | Path) -> SliceStack:
     :raises UnusableInput: naming the file, if it cannot be read or is no stack of parallel grey-scale slices.
     """
     path = Path(path)
-    with _naming(path):
+    with naming(path):
         if path.is_dir():
             return _read_folder(path)
         voxels, affine, times = _read_image(path)
@@ -42,21 +47,22 @@ def write_stack(stack: SliceStack, path: str | Path, metadata: Mapping[str, str]
 
     :param metadata: goes into the header of .nrrd and .mha files.
     :raises UnusableInput: naming the file, if the format cannot hold the stack or the file cannot be written.
+    :raises OutOfResources: naming the file, if the disk is full.
     """
-    path = Path(path)
     check_writable(path)
-    with _naming(path):
-        image = _to_image(stack)
-        for key, value in (metadata or {}).items():
-            image.SetMetaData(key, value)
-    write_atomically(path, lambda partial: _write_image(image, partial))
+    with naming(Path(path)):
+        layout = Layout.of(stack)
+    with PhaseWriter(path, layout, metadata) as writer:
+        for voxels in stack.voxels:
+            writer.add(voxels)
+        writer.finish()
 
 
 def check_writable(path: str | Path) -> None:
     """Raise ``UnusableInput`` unless a file of a known format can be created at ``path``. Leaves nothing behind."""
     path = Path(path)
-    with _naming(path):
-        _suffix(path)
+    with naming(path):
+        suffix_of(path)
         if path.is_dir():
             raise UnusableInput("this is a folder", "name a file in it")
         if not path.parent.is_dir():
@@ -68,12 +74,12 @@ def _read_folder(folder: Path) -> SliceStack:
     files = sorted(file for file in folder.iterdir() if file.name.lower().endswith(SUFFIXES) and file.name[0] != ".")
     slices = []
     for file in files:
-        with _naming(file):
+        with naming(file):
             voxels, affine, _ = _read_image(file)
             if voxels.ndim != 3 or voxels.shape[0] != 1:
                 raise UnusableInput(
                     f"it has shape {voxels.shape[::-1]}, but in a folder every file holds one slice",
-                    "pass a single volume as a file, not as a folder",
+                    "pass a volume as a file, not as a folder, and a cine as one 4D file",
                 )
             slices.append((voxels[0], affine))
     return SliceStack.from_slices(slices, [file.name for file in files])
@@ -81,36 +87,51 @@ def _read_folder(folder: Path) -> SliceStack:
 
 def _read_image(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, ...] | None]:
     """Voxels ``(slices, rows, columns)`` or ``(phases, slices, rows, columns)``, affine IJK to LPS mm, phase times."""
-    _suffix(path)
+    suffix = suffix_of(path)
     if not path.is_file():
         raise UnusableInput("there is no such file", "check the path")
     try:
         check_file(path)
-        with _away_from_twin(path) as alone, _itk_warnings_off():
-            image = _execute(alone)
+        with _itk_warnings_off():
+            header = NrrdHeader.read(path) if suffix.endswith(".nrrd") else None
+            return _read_nrrd(path, header) if header else _read_plain(path)
     except (RuntimeError, OSError, ValueError) as error:
         raise UnusableInput(f"it cannot be read: {_reason(error)}", "check that it is a complete image file") from error
-    times = None
-    if image.GetDimension() == 4:
-        times = tuple(image.GetOrigin()[3] + image.GetSpacing()[3] * t for t in range(image.GetSize()[3]))
-    return sitk.GetArrayFromImage(image), _affine(image), times
 
 
-def _execute(path: Path) -> sitk.Image:
+def _read_plain(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, ...] | None]:
+    with _away_from_twin(path) as alone:
+        image = _execute(alone)
+    return sitk.GetArrayFromImage(image), _affine(image), _times(image, _unit(image))
+
+
+def _read_nrrd(path: Path, header: NrrdHeader) -> tuple[np.ndarray, np.ndarray, tuple[float, ...] | None]:
+    """SimpleITK reads a list axis, wherever it is in the file, as the components of a vector image."""
+    with with_list_axis(path, header) if header.needs_list else contextlib.nullcontext(path) as readable:
+        image = _execute(readable, is_sequence=header.phase_axis is not None)
+    voxels, affine = sitk.GetArrayFromImage(image), _affine(image)
+    affine[:3] *= header.lps_signs[:, np.newaxis] if image.GetDimension() == 4 else 1
+    if header.phase_axis is None:
+        return voxels, affine, _times(image, header.time_unit)
+    phases = voxels[np.newaxis] if voxels.ndim == 3 else np.moveaxis(voxels, -1, 0)
+    return np.ascontiguousarray(phases), affine, header.times
+
+
+def _execute(path: Path, is_sequence: bool = False) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    _check_kind(reader)
+    phases = (reader.GetNumberOfComponents(),) if is_sequence else ()
+    _check_size((*reader.GetSize(), *phases), 1 if is_sequence else reader.GetNumberOfComponents())
     return reader.Execute()
 
 
-def _check_kind(reader: sitk.ImageFileReader) -> None:
-    size, components = reader.GetSize(), reader.GetNumberOfComponents()
+def _check_size(size: tuple[int, ...], components: int) -> None:
     shape = " x ".join(str(length) for length in size)
     if components > 1:
         raise UnusableInput(
-            f"it has {components} values per voxel: a colour image, a vector field or a sequence",
-            "pass a grey-scale volume, or a cine as a 4D file with the phases last",
+            f"it has {components} values per voxel: a colour image or a vector field",
+            "pass a grey-scale volume, or a cine as a 4D file",
         )
     if len(size) not in (3, 4):
         raise UnusableInput(f"it has {len(size)} dimensions ({shape})", "pass a 3D stack or a 4D cine")
@@ -130,59 +151,22 @@ def _affine(image: sitk.Image) -> np.ndarray:
     return affine
 
 
-def _to_image(stack: SliceStack) -> sitk.Image:
-    affine, phases = stack.affine, len(stack.voxels)
-    dimension = 3 if phases == 1 else 4
-    try:
-        image = sitk.GetImageFromArray(stack.voxels[0] if dimension == 3 else stack.voxels, isVector=False)
-    except TypeError as error:
-        raise UnusableInput(f"no file format holds {stack.voxels.dtype} voxels") from error
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    directions = np.eye(dimension)
-    directions[:3, :3] = affine[:3, :3] / spacing
-    start, step = _time_axis(stack.times)
-    image.SetSpacing([*spacing.tolist(), step][:dimension])
-    image.SetOrigin([*affine[:3, 3].tolist(), start][:dimension])
-    image.SetDirection(directions.ravel().tolist())
-    return image
+def _times(image: sitk.Image, unit: str) -> tuple[float, ...] | None:
+    """Seconds of each phase of a 4D image, ``None`` if it does not say."""
+    if image.GetDimension() < 4:
+        return None
+    return seconds((image.GetOrigin()[3] + image.GetSpacing()[3] * phase for phase in range(image.GetSize()[3])), unit)
 
 
-def _time_axis(times: tuple[float, ...] | None) -> tuple[float, float]:
-    """Start and mean step of the phases; a file has room for no more."""
-    if times is None or len(times) < 2 or times[-1] <= times[0]:
-        return 0.0, 1.0
-    return times[0], (times[-1] - times[0]) / (len(times) - 1)
-
-
-def _write_image(image: sitk.Image, path: Path) -> None:
-    """On a full disk ITK raises for some formats, and writes a truncated NIfTI file without a word."""
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-        check_file(path)
-    except (RuntimeError, UnusableInput) as error:
-        raise OSError(errno.EIO, _reason(error)) from error
-
-
-def _suffix(path: Path) -> str:
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return suffix
-    raise UnusableInput(f"'{path.suffix}' is not a known image format", f"use one of {' '.join(SUFFIXES)}")
+def _unit(image: sitk.Image) -> str:
+    code = int(image.GetMetaData("xyzt_units")) if image.HasMetaDataKey("xyzt_units") else 0
+    return "s" if code & 0x38 in _NIFTI_TIME_UNITS else ""
 
 
 def _reason(error: Exception) -> str:
     """The last line of an ITK error that says something; the ones before it are source locations."""
     lines = [line.split("ERROR:")[-1].strip() for line in str(error).splitlines()]
     return next((line for line in reversed(lines) if line), type(error).__name__)
-
-
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the path in front of the message of an ``UnusableInput``."""
-    try:
-        yield
-    except UnusableInput as error:
-        raise UnusableInput(f"{path}: {error}", error.remedy) from error
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import math
 import re
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,11 @@ from typing import BinaryIO
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.nrrd import NrrdHeader
+from calid.stack import not_finite
 
 _CHUNK = 1 << 20
-_TEXT_SPACING = re.compile(rb"^(?:ElementSpacing|spacings)\s*[=:]([^\r\n]*)", re.MULTILINE)
+_META_SPACING = re.compile(rb"^ElementSpacing\s*=([^\r\n]*)", re.MULTILINE)
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
 # Size of a NIfTI header -> struct format and offset of each field (nifti1.h, nifti2.h).
 _NIFTI_FIELDS = {
@@ -56,10 +59,18 @@ def check_file(path: Path) -> None:
         with path.open("rb") as file:
             _check_nifti(file)
     else:
-        with path.open("rb") as file:
-            match = _TEXT_SPACING.search(file.read(_CHUNK))
-        if match:
-            _check_spacing([float(number) for number in match[1].split()[:3]])
+        _check_spacing(_nrrd_spacing(path) if name.endswith(".nrrd") else _meta_spacing(path))
+
+
+def _nrrd_spacing(path: Path) -> list[float]:
+    header = NrrdHeader.read(path)
+    return header.spacings if header else []
+
+
+def _meta_spacing(path: Path) -> list[float]:
+    with path.open("rb") as file:
+        match = _META_SPACING.search(file.read(_CHUNK))
+    return [float(number) for number in match[1].split()[:3]] if match else []
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,10 @@ class _NiftiHeader:
         return None
 
     @property
+    def phases(self) -> int:
+        return math.prod(max(size, 1) for size in self.sizes[3:])
+
+    @property
     def voxel_bytes(self) -> int:
         return math.prod(max(size, 1) for size in self.sizes) * self.bitpix // 8
 
@@ -104,18 +119,17 @@ def _check_nifti(file: BinaryIO | gzip.GzipFile) -> None:
             return
         _check_spacing(list(header.spacing))
         file.seek(header.vox_offset)
-        found, not_finite = 0, 0
+        found, counts = 0, Counter[int]()
         for chunk in _chunks(file, header.voxel_bytes):
+            counts.update(_phases_of_not_finite(chunk, found, header))
             found += len(chunk)
-            not_finite += _count_not_finite(chunk, header)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnusableInput(f"the file is truncated or damaged ({error})", "copy or export it again") from error
     if found < header.voxel_bytes:
         message = f"the file is truncated: {found} of {header.voxel_bytes} bytes of voxels"
         raise UnusableInput(message, "copy or export it again")
-    if not_finite:
-        message = f"{not_finite} voxels are not finite (NaN or infinite)"
-        raise UnusableInput(message, "replace them, for example by 0")
+    if counts:
+        raise not_finite(sum(counts.values()), min(counts), header.phases)
 
 
 def _chunks(file: BinaryIO | gzip.GzipFile, total: int) -> Iterator[bytes]:
@@ -124,12 +138,14 @@ def _chunks(file: BinaryIO | gzip.GzipFile, total: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _count_not_finite(chunk: bytes, header: _NiftiHeader) -> int:
+def _phases_of_not_finite(chunk: bytes, offset: int, header: _NiftiHeader) -> list[int]:
+    """The phase of every voxel in a chunk, ``offset`` bytes after the first voxel, that is not finite."""
     if header.datatype not in _FLOAT_TYPES:
-        return 0
+        return []
     dtype = np.dtype(header.order + _FLOAT_TYPES[header.datatype])
     values = np.frombuffer(chunk, dtype, count=len(chunk) // dtype.itemsize)
-    return int(values.size - np.isfinite(values).sum())
+    voxels = np.flatnonzero(~np.isfinite(values)) + offset // dtype.itemsize
+    return (voxels * header.phases // (header.voxel_bytes // dtype.itemsize)).tolist()
 
 
 def _check_spacing(spacing: list[float]) -> None:

@@ -31,7 +31,7 @@ class SliceStack:
     :param frame: 4 x 4, from (i, j, mm along the slice axis, 1) to world mm; its third column has unit length. The
         world is LPS for stacks read from a file and RAS for stacks from 3D Slicer.
     :param positions: of each slice in mm along the slice axis, strictly increasing from 0.
-    :param times: of each phase, as the file gives them, or ``None``.
+    :param times: of each phase in seconds, increasing; ``None`` where the source does not say.
     :raises UnusableInput: for fewer than two slices, voxels that are not finite real numbers or all equal, a spacing
         that is not positive, and axes that are not perpendicular.
     """
@@ -182,11 +182,19 @@ def _check_voxels(voxels: np.ndarray) -> None:
     if voxels.dtype.kind not in "iuf":
         raise UnusableInput(f"the voxels are {voxels.dtype}, not real numbers", "use a grey-scale magnitude image")
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        count = voxels.size - np.isfinite(voxels).sum()
-        raise UnusableInput(f"{count} voxels are not finite (NaN or infinite)", "replace them, for example by 0")
+        counts = (~np.isfinite(voxels)).sum(axis=(1, 2, 3))
+        raise not_finite(int(counts.sum()), int(np.flatnonzero(counts)[0]), len(counts))
+    if len(voxels) == 0:  # a stack of no phases is geometry alone
+        return
     if voxels.size == 0 or voxels.min() == voxels.max():
         value = voxels.flat[0] if voxels.size else "missing"
         raise UnusableInput(f"the image is empty: every voxel is {value}", "check that the right file was exported")
+
+
+def not_finite(count: int, phase: int, phases: int) -> UnusableInput:
+    """The error for ``count`` voxels that are not finite, ``phase`` being the first of the cine that has some."""
+    where = f", in phase {phase} (counted from 0) to begin with" if phases > 1 else ""
+    return UnusableInput(f"{count} voxels are not finite (NaN or infinite){where}", "replace them, for example by 0")
 
 
 def _too_few(count: int) -> UnusableInput:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +71,7 @@ def reconstruct(
     behave: Callable[[], None] = succeed,
     on_phase: Callable[..., None] = lambda *result: None,
     uncertainty: bool = False,
+    gather: bool = True,
     **options: Any,
 ) -> SimpleNamespace:
     """Repeat the slice below every missing one."""
@@ -88,6 +90,8 @@ def reconstruct(
         progress(Progress(phase, phases, 1, 1, (phase + 1) / phases, 0.0))
         behave()
         on_phase(phase, dense.voxels[phase], None if spread is None else spread[phase])
+    if not gather:
+        dense, spread = replace(dense, voxels=dense.voxels[:0], times=None), None
     provenance = {"model": "fake", **{name: value for name, value in options.items() if name != "models"}}
     return SimpleNamespace(stack=dense, uncertainty=spread, synthesised=plan.synthesised, provenance=provenance)
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calid.atomic import write_atomically
-from calid.errors import UnusableInput
+from calid.errors import OutOfResources, UnusableInput
 from calid.files import SUFFIXES, check_writable, read_stack, write_stack
 from calid.stack import SliceStack
 
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_how_much_is_free(tmp_path: Pat
         partial.write_text("half a fi")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(UnusableInput, match=r"No space left on device \(\d+ MB free\)") as caught:
+    with pytest.raises(OutOfResources, match=r"No space left on device \(\d+ MB free\)") as caught:
         write_atomically(path, fill)
     assert str(tmp_path) in caught.value.remedy
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]

@@ -1,0 +1,74 @@
+"""What several commands ask for and check in the same way."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from calid.atomic import write_atomically
+from calid.cine import check_cine
+from calid.errors import UnusableInput
+from calid.files import check_writable, read_stack
+from calid.naming import naming
+from calid.phase_writer import SUFFIXES
+from calid.protocol import Event, Warned
+from calid.stack import SliceStack
+
+Report = Callable[[Event], None]
+
+FORMATS = " ".join(SUFFIXES)
+_DEVICE = "auto, cpu, cuda, cuda:N or mps (default: auto)"
+
+
+def add_input(parser: argparse.ArgumentParser, verb: str) -> None:
+    """The stack to work on, and the model to work with."""
+    parser.add_argument("input", type=Path, metavar="IN", help=f"{FORMATS}, 3D or 4D, or a folder of single slices")
+    parser.add_argument("--phase", type=int, metavar="N", help=f"{verb} only this phase of a cine, counted from 0")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampler (default: 0)")
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", help="folder of model weights (default: the bundled ones)"
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The device to compute on."""
+    parser.add_argument("--device", default="auto", help=_DEVICE)
+
+
+def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
+    """The stack that ``add_input`` asked for; tells what is odd about it.
+
+    :raises UnusableInput: naming the file, if it cannot be used, or has no such phase.
+    """
+    stack = read_stack(args.input)
+    with naming(args.input):
+        if args.phase is not None:
+            stack = _phase(stack, args.phase)
+        for warning in check_cine(stack):
+            report(Warned(f"{args.input}: {warning}"))
+    return stack
+
+
+def _phase(stack: SliceStack, phase: int) -> SliceStack:
+    count = len(stack.voxels)
+    if not 0 <= phase < count:
+        raise UnusableInput(f"there is no phase {phase}", f"choose a phase from 0 to {count - 1}")
+    return stack.phase(phase)
+
+
+def check_outputs(outputs: Sequence[Path], *inputs: Path) -> None:
+    """Raise ``UnusableInput`` unless every output can be written and is named once."""
+    paths = [*inputs, *outputs]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UnusableInput(f"{outputs[0]}: a file is named twice", "give every input and output its own file")
+    for path in outputs:
+        check_writable(path)
+
+
+def check_json(path: Path) -> None:
+    """Raise ``UnusableInput`` unless ``path`` is a .json file that can be written."""
+    if path.suffix != ".json" or not path.parent.is_dir():
+        raise UnusableInput(f"{path} cannot be written", "name a .json file in a folder that exists")
+    write_atomically(path, lambda partial: None, keep=False)

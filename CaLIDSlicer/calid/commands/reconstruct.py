@@ -1,0 +1,118 @@
+"""``calid reconstruct IN OUT``: make a sparse stack dense. Phases are written as they come."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calid.commands.common import FORMATS, Report, add_input, check_outputs, read_input
+from calid.errors import ExitCode, UnusableInput
+from calid.layout import Layout
+from calid.naming import naming
+from calid.phase_writer import PhaseWriter
+from calid.plan import DensePlan, plan_slices
+from calid.protocol import Done
+from calid.stack import SliceStack, common_step, is_uniform
+from calid.worker import peak_memory_bytes
+
+_PROVENANCE = "calid_provenance"
+_PROVENANCE_ROOM = 4096
+"""Characters. What made a result is known after its voxels are written, and the header comes before them."""
+
+
+def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
+    """Declare the command, with ``reconstruct`` for its work."""
+    parser = commands.add_parser("reconstruct", help="make a sparse stack dense")
+    parser.set_defaults(run=partial(run, reconstruct))
+    add_input(parser, "reconstruct")
+    add = parser.add_argument
+    add("output", type=Path, metavar="OUT", help=FORMATS)
+    add("--spacing", type=float, default=2.0, metavar="MM", help="largest distance between slices (default: 2)")
+    add("--samples", type=int, metavar="N", help="draws of the sampler, whose mean is written")
+    add("--steps", type=int, metavar="N", help="denoising steps of one draw")
+    add("--detail", type=float, metavar="0..1", help="0: the mean, blurred and nearest to the truth; 1: sharp")
+    add("--fill", choices=["direct", "autoregressive"], help="order in which the missing slices are made")
+    add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
+    add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
+    add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")
+
+
+def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Report) -> int:
+    """Everything that can be checked without a model is checked before one is loaded."""
+    started = time.monotonic()
+    check_outputs([path for path in (args.output, args.uncertainty, args.mask) if path is not None], args.input)
+    stack = read_input(args, report)
+    with naming(args.input):
+        plan = plan_slices(stack.positions, args.spacing)
+        _check_one_spacing(stack, plan, args.spacing)
+    with ExitStack() as files:
+        outputs = _Outputs(args, stack, plan, files)
+        result = reconstruct(
+            stack,
+            args.spacing,
+            samples=args.samples,
+            steps=args.steps,
+            seed=args.seed,
+            fill=args.fill,
+            detail=args.detail,
+            device=args.device,
+            uncertainty=args.uncertainty is not None,
+            models=args.models,
+            gather=False,
+            progress=report,
+            on_phase=outputs.add,
+        )
+        outputs.finish(result.provenance)
+    taken = round(time.monotonic() - started, 3)
+    report(Done(plan.positions.tolist(), plan.acquired, result.provenance, taken, peak_memory_bytes()))
+    return int(ExitCode.DONE)
+
+
+def _check_one_spacing(stack: SliceStack, plan: DensePlan, spacing: float) -> None:
+    """Unequal gaps are planned each by its own length, but a volume file has a single spacing."""
+    if is_uniform(plan.positions):
+        return
+    steps, common = np.diff(plan.positions), common_step(stack.positions, largest=spacing)
+    raise UnusableInput(
+        f"a volume file has one spacing, but the gaps split into steps of {steps.min():.4g} to {steps.max():.4g} mm",
+        f"use --spacing {common:.6g}" if common else "leave out slices until the gaps are equal",
+    )
+
+
+class _Outputs:
+    """The files of a run. None of them appears before all are complete."""
+
+    def __init__(self, args: argparse.Namespace, stack: SliceStack, plan: DensePlan, files: ExitStack) -> None:
+        self._files = files
+        self._dense = self._open(args.output, Layout.of(stack, plan.positions))
+        self._spread = self._mask = None
+        if args.uncertainty is not None:
+            self._spread = self._open(args.uncertainty, Layout.of(stack, plan.positions, np.float32))
+        if args.mask is not None:
+            layout = Layout.of(stack.phase(0), plan.positions, np.uint8)
+            self._mask = self._open(args.mask, layout)
+            made = plan.synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
+            self._mask.add(np.broadcast_to(made, layout.shape[1:]))
+
+    def _open(self, path: Path, layout: Layout) -> PhaseWriter:
+        return self._files.enter_context(PhaseWriter(path, layout, {_PROVENANCE: " " * _PROVENANCE_ROOM}))
+
+    def add(self, phase: int, dense: np.ndarray, spread: np.ndarray | None) -> None:
+        """Write the phase that comes next."""
+        self._dense.add(dense)
+        if self._spread is not None and spread is not None:
+            self._spread.add(spread)
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """All phases were added."""
+        for writer in (self._dense, self._spread, self._mask):
+            if writer is not None:
+                writer.finish({_PROVENANCE: json.dumps(provenance)})
