@@ -21,6 +21,24 @@ from calid.denoiser import LatentInterpolator
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How often, how finely and how boldly to draw; see :func:`sample_latents`.
+
+    :param follow: how much of interpolation along the motion is mixed into the mean. The mean has the least error on
+        patients like those of the training; what comes along the motion is this patient's own texture.
+    :param temporal: let the phases of a cine inform each other.
+    """
+
+    samples: int
+    steps: int
+    seed: int
+    detail: float
+    follow: float
+    conditioned: bool = False
+    temporal: bool = True
+
+
+@dataclass(frozen=True)
 class AnchoredNoise:
     """Gaussian noise fields for one stack of ``slices`` acquired slices; ``shape`` is (c, h, w)."""
 

@@ -19,10 +19,11 @@ from calid.baselines import interpolate, linear_weights
 from calid.device import choose_device
 from calid.errors import UnusableInput
 from calid.fill import fill_rounds
+from calid.gaps import fill_gaps
 from calid.intensity import IntensityScale
 from calid.plan import DensePlan, Target
-from calid.protocol import Event, Progress
-from calid.reconstruct import choose_sampling, fill_gaps, provenance
+from calid.protocol import Event, Progress, Started
+from calid.reconstruct import choose_sampling, provenance
 from calid.selfcheck_result import HiddenSlice, SelfCheck
 from calid.similarity import Region, psnr, ssim
 from calid.stack import SliceStack
@@ -39,7 +40,8 @@ def self_check(
 ) -> SelfCheck:
     """Hide each inner slice in turn, in all phases at once, and score its prediction; a bad score is no error.
 
-    :param progress: gets :class:`~calid.protocol.Progress` events, with the fraction of the whole check.
+    :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events, the latter with
+        the fraction of the whole check.
     :raises UnusableInput: for fewer than 3 slices, or a stack without intensities above 0.
     :raises OutOfResources: if memory or the device is missing.
     :raises WeightsError: if the weights are missing or altered.
@@ -54,15 +56,20 @@ def self_check(
     where = choose_device(device)
     model = load_model(models, where)
     sampling, fill = choose_sampling(model, seed=seed), model.defaults["fill"]
+    progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(stack.positions)))
     predicted = np.empty((len(stack.voxels), len(inner), *stack.voxels.shape[2:]), stack.voxels.dtype)
     slices, started = [], time.monotonic()
     for n, k in enumerate(inner):
         held, plan = _hide(stack, k)
         report = _share(progress, n, len(inner), started)
-        dense, _ = fill_gaps(held, plan, model, sampling, fill_rounds(plan, fill), progress=report)
+
+        def keep(phase: int, dense: np.ndarray, spread: np.ndarray | None, n: int = n, k: int = k) -> None:
+            predicted[phase, n] = dense[k]
+
+        fill_gaps(held, plan, model, sampling, fill_rounds(plan, fill), keep, progress=report)
         linear, _ = interpolate(linear_weights, held, plan)
-        predicted[:, n] = dense[:, k]
-        real, made, plain = (np.clip(voxels[:, k] / bright, 0, 1) for voxels in (stack.voxels, dense, linear))
+        shown = (stack.voxels[:, k], predicted[:, n], linear[:, k])
+        real, made, plain = (np.clip(voxels / bright, 0, 1) for voxels in shown)
         scores = [float(score(real, v, region).mean()) for v in (made, plain) for score in (psnr, ssim)]
         slices.append(HiddenSlice(k, plan.targets[0].gap, *scores))
     facts = provenance(model, sampling, fill, where)

@@ -18,6 +18,7 @@ import calid
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.motion import MotionConfig, MotionEstimator
 from calid.stack import SliceStack
+from calid.temporal import TemporalConfig, TemporalCorrection
 from calid.training.publish import publish
 from calid.vae import SliceAutoencoder, VaeConfig
 from calid.weights import CalidModel
@@ -46,25 +47,27 @@ def tiny_model() -> CalidModel:
     vae = SliceAutoencoder(VaeConfig(channels=(8, 8, 8), latent_channels=2, norm_groups=4))
     motion = MotionEstimator(MotionConfig(channels=(8, 8), embedding=16))
     interpolator = LatentInterpolator(DenoiserConfig(2, 4, (8, 8), (8, 8), 1, 1, 16))
-    for net in (vae, motion, interpolator):
+    temporal = TemporalCorrection(TemporalConfig(2, 8, 8))
+    for net in (vae, motion, interpolator, temporal):
         net.eval().requires_grad_(False)
-    for net in (motion, interpolator):
+    for net in (motion, interpolator, temporal):
         for parameter in net.parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
     defaults = {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}
-    return CalidModel("tiny", {}, vae, motion, interpolator, 1.5, defaults)
+    return CalidModel("tiny", {}, vae, motion, interpolator, 1.5, defaults, temporal)
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tiny_model: CalidModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder that holds the small networks."""
     folder = tmp_path_factory.mktemp("tiny")
-    nets = {"vae": tiny_model.vae, "motion": tiny_model.motion, "interpolator": tiny_model.interpolator}
+    nets = {name: getattr(tiny_model, name) for name in ("vae", "motion", "interpolator", "temporal")}
     files = {f"{name}.safetensors": folder / f"{name}.part" for name in nets}
     for net, path in zip(nets.values(), files.values(), strict=True):
         save_file({key: value.contiguous() for key, value in net.state_dict().items()}, path)
     architecture = {"pixel": tiny_model.pixel, "vae": asdict(tiny_model.vae.config)}
     architecture |= {"motion": asdict(tiny_model.motion.config), "denoiser": asdict(tiny_model.interpolator.config)}
+    architecture |= {"temporal": asdict(tiny_model.temporal.config)}
     publish({"id": "tiny", "defaults": tiny_model.defaults}, architecture, files, folder / "models", "default")
     return folder / "models"
 

@@ -130,7 +130,7 @@ def test_weights_are_loaded_once_and_progress_is_that_of_the_whole(sparse, model
     fractions = [e.fraction for e in events if isinstance(e, Progress)]
     assert fractions == sorted(set(fractions))
     assert fractions[-1] == pytest.approx(1)
-    assert len(fractions) == 3
+    assert len(fractions) >= 3  # at least one for each hidden slice
 
 
 def found(*pairs: tuple[float, float]) -> SelfCheck:

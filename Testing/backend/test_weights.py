@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from calid.errors import WeightsError
-from calid.weights import MODELS_VARIABLE, find_models, has_segmenter, load_model, load_segmenter, read_manifest
+from calid.manifest import MODELS_VARIABLE, find_models, read_manifest
+from calid.weights import has_segmenter, load_model, load_segmenter
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from calid.benchmarking.settings import Job
 from calid.errors import CalidError
 from calid.files import write_stack
 from calid.fill import fill_rounds
+from calid.gaps import fill_gaps
 from calid.protocol import Done, Event, Started, parse_event
-from calid.reconstruct import choose_sampling, fill_gaps
+from calid.reconstruct import choose_sampling
 from calid.weights import CalidModel
 
 
@@ -72,7 +73,7 @@ def time_loaded(model: CalidModel, job: Job, repeats: int) -> dict[str, Any]:
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        fill_gaps(stack, plan, model, sampling, rounds)
+        fill_gaps(stack, plan, model, sampling, rounds, lambda phase, dense, uncertainty: None)
         seconds.append(time.perf_counter() - started)
     return {
         "matrix": job.matrix,
