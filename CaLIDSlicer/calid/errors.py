@@ -38,7 +38,7 @@ class UnusableInput(CalidError):
 
 
 class OutOfResources(CalidError):
-    """Not enough memory, or no such device: use a smaller job or another device."""
+    """Not enough memory or disk space, or no such device: use a smaller job, another disk or another device."""
 
     exit_code = ExitCode.OUT_OF_RESOURCES
 
@@ -47,6 +47,10 @@ class WeightsError(CalidError):
     """The model weights are missing or altered: reinstall them."""
 
     exit_code = ExitCode.WEIGHTS
+
+
+class DependencyError(CalidError):
+    """A Python package is missing, broken or cannot be installed: install or repair it."""
 
 
 class Cancelled(CalidError):

@@ -24,10 +24,13 @@ PROTOCOL_VERSION = 1
 INPUT_FILE = "input.npy"
 JOB_FILE = "job.json"
 
+RECONSTRUCT = "reconstruct"
+SELF_CHECK = "self-check"
+
 
 @dataclass(frozen=True)
 class Job:
-    """What to reconstruct.
+    """What to reconstruct, or what to check.
 
     :param frame: 4 x 4 matrix from (i, j, mm along the slice axis, 1) to world millimetres; RAS when Slicer asks.
     :param positions: position of each slice in mm along the slice axis, increasing from 0.
@@ -39,6 +42,7 @@ class Job:
     :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
     :param uncertainty: also write the standard deviation of the real slices that the model predicts.
     :param models: folder of the model weights; ``None`` finds the bundled ones.
+    :param task: :data:`RECONSTRUCT`, or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and ``models``.
     """
 
     frame: list[list[float]]
@@ -52,6 +56,7 @@ class Job:
     device: str = "auto"
     uncertainty: bool = False
     models: str | None = None
+    task: str = RECONSTRUCT
     version: int = PROTOCOL_VERSION
 
     def write(self, folder: str | Path) -> None:
@@ -114,6 +119,21 @@ class PhaseFinished(Event):
 
 
 @dataclass(frozen=True)
+class Checked(Event):
+    """The self-check is complete.
+
+    :param slices: the hidden slices, in order: the fields of :class:`calid.selfcheck_result.HiddenSlice` of each.
+    :param predicted: file of the job folder with ``(phases, hidden slices, rows, columns)`` in the input's data type.
+    :param acquired_gap: mean distance in mm between acquired slices.
+    """
+
+    name: ClassVar[str] = "checked"
+    slices: list[dict[str, float]]
+    predicted: str
+    acquired_gap: float
+
+
+@dataclass(frozen=True)
 class Warned(Event):
     """Something the user should know; the job goes on."""
 
@@ -148,7 +168,7 @@ class Done(Event):
     peak_memory_bytes: int | None = None
 
 
-_EVENTS: dict[str, type[Event]] = {e.name: e for e in (Started, Progress, PhaseFinished, Warned, Failed, Done)}
+_EVENTS: dict[str, type[Event]] = {e.name: e for e in (Started, Progress, PhaseFinished, Checked, Warned, Failed, Done)}
 
 
 def parse_event(line: str) -> Event | None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from typing import Any
 import numpy as np
 
 from calid.atomic import write_atomically
-from calid.errors import ExitCode
+from calid.errors import ExitCode, UnusableInput
 from calid.failures import explain, to_event
-from calid.protocol import INPUT_FILE, Done, Event, Job, PhaseFinished
+from calid.fallback import reconstruct_with_fallback
+from calid.protocol import INPUT_FILE, RECONSTRUCT, SELF_CHECK, Checked, Done, Event, Job, PhaseFinished
 from calid.stack import SliceStack
 from calid.stdio import event_stream, take_stdin
+
+PREDICTED_FILE = "predicted.npy"
 
 Emit = Callable[[Event], None]
 
@@ -35,15 +39,26 @@ def lazy_reconstruct(*args: Any, **options: Any) -> Any:
     return reconstruct(*args, **options)
 
 
-def main(argv: Sequence[str] | None = None, reconstruct: Callable[..., Any] = lazy_reconstruct) -> int:
-    """Run the job in the folder ``argv[0]`` with ``reconstruct``; returns the exit code."""
+def lazy_self_check(*args: Any, **options: Any) -> Any:
+    """:func:`calid.selfcheck.self_check`, which loads PyTorch only when it is called."""
+    from calid.selfcheck import self_check
+
+    return self_check(*args, **options)
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    reconstruct: Callable[..., Any] = lazy_reconstruct,
+    self_check: Callable[..., Any] = lazy_self_check,
+) -> int:
+    """Run the job in the folder ``argv[0]`` with ``reconstruct`` or ``self_check``; returns the exit code."""
     (folder,) = (Path(name) for name in (sys.argv[1:] if argv is None else argv))
     finished = threading.Event()
     stdin = take_stdin()
     threading.Thread(target=_end_with_parent, args=(stdin, folder, finished), daemon=True).start()
     with event_stream() as emit:
         try:
-            done = _run(folder, emit, reconstruct)
+            done = _run(folder, emit, {RECONSTRUCT: reconstruct, SELF_CHECK: self_check})
             finished.set()
             emit(done)
         except (Exception, KeyboardInterrupt) as error:
@@ -54,12 +69,22 @@ def main(argv: Sequence[str] | None = None, reconstruct: Callable[..., Any] = la
     return int(ExitCode.DONE)
 
 
-def _run(folder: Path, emit: Emit, reconstruct: Callable[..., Any]) -> Done:
+def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> Done:
     started = time.monotonic()
     job = Job.read(folder)
+    if job.task not in programs:
+        raise UnusableInput(f"the task of the job is {job.task!r}", f"ask for one of {', '.join(programs)}")
     voxels = np.load(folder / INPUT_FILE, allow_pickle=False)
-    result = reconstruct(
-        SliceStack(voxels, np.array(job.frame), np.array(job.positions)),
+    stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions))
+    run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check}[job.task]
+    done = run(programs[job.task], folder, job, stack, emit)
+    return replace(done, seconds=round(time.monotonic() - started, 3), peak_memory_bytes=peak_memory_bytes())
+
+
+def _reconstruct(reconstruct: Callable[..., Any], folder: Path, job: Job, stack: SliceStack, emit: Emit) -> Done:
+    result = reconstruct_with_fallback(
+        reconstruct,
+        stack,
         job.spacing,
         samples=job.samples,
         steps=job.steps,
@@ -69,16 +94,18 @@ def _run(folder: Path, emit: Emit, reconstruct: Callable[..., Any]) -> Done:
         device=job.device,
         uncertainty=job.uncertainty,
         models=job.models,
+        gather=False,
         progress=emit,
         on_phase=lambda phase, dense, spread: emit(_save_phase(folder, phase, dense, spread)),
     )
-    return Done(
-        positions=result.stack.positions.tolist(),
-        acquired=acquired_indices(result.synthesised),
-        provenance=result.provenance,
-        seconds=round(time.monotonic() - started, 3),
-        peak_memory_bytes=peak_memory_bytes(),
-    )
+    return Done(result.stack.positions.tolist(), acquired_indices(result.synthesised), result.provenance)
+
+
+def _self_check(self_check: Callable[..., Any], folder: Path, job: Job, stack: SliceStack, emit: Emit) -> Done:
+    result = self_check(stack, seed=job.seed, device=job.device, models=job.models, progress=emit)
+    write_atomically(folder / PREDICTED_FILE, partial(np.save, arr=result.predicted))
+    emit(Checked([asdict(hidden) for hidden in result.slices], PREDICTED_FILE, result.acquired_gap))
+    return Done(stack.positions.tolist(), list(range(len(stack.positions))), result.provenance)
 
 
 def _save_phase(folder: Path, phase: int, dense: np.ndarray, spread: np.ndarray | None) -> PhaseFinished:

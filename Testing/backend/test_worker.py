@@ -85,7 +85,7 @@ def test_what_libraries_print_goes_to_stderr(stack: SliceStack, make_job, run) -
         ("exhaust_cuda", "OutOfResources", 3, "CUDA out of memory. Tried to allocate 2.00 GiB.)"),
         ("exhaust_cpu", "OutOfResources", 3, "you tried to allocate 9 bytes"),
         ("lose_weights", "WeightsError", 4, "vae.safetensors is missing"),
-        ("fill_disk", "UnusableInput", 2, "/tmp/scratch.bin: it cannot be written: No space left on device ("),
+        ("fill_disk", "OutOfResources", 3, "/tmp/scratch.bin: it cannot be written: No space left on device ("),
         ("crash", "CalidError", 1, "ZeroDivisionError: division by zero"),
     ],
 )
