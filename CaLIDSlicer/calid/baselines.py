@@ -83,6 +83,7 @@ def _calid(
     detail: float | None = None,
     follow: float | None = None,
     conditioned: int = 0,
+    temporal: int = 1,
     models: str | None = None,
     device: str = "auto",
 ) -> Method:
@@ -102,6 +103,7 @@ def _calid(
             detail=detail,
             follow=follow,
             conditioned=bool(conditioned),
+            temporal=bool(temporal),
             device=device,
             uncertainty=True,
             models=models,
@@ -144,10 +146,11 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "unet": _unet,
     "pixel-diffusion": _pixel_diffusion,
     "calid": _calid,
+    "calid-phasewise": partial(_calid, temporal=0),
 }
 
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
-    **dict.fromkeys(("samples", "steps", "seed", "conditioned"), int),
+    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal"), int),
     **dict.fromkeys(("detail", "follow"), float),
 }
 

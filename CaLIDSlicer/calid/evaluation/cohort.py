@@ -22,8 +22,8 @@ def load_cases(data: Path, patients: Sequence[str], every: int = 2) -> Iterator[
 
     Raises :class:`UnusableInput` before the first case if ``data`` has no index or lacks patients, naming them.
     """
-    index = _read_index(data / "index.json")
-    files = {p: [_files(data, p, index[p][phase]) for phase in PHASES] for p in patients if p in index}
+    index = read_index(data / "index.json")
+    files = {p: [end_phase_files(data, p, index[p][phase]) for phase in PHASES] for p in patients if p in index}
     missing = [p for p in patients if p not in files or not all(f.is_file() for pair in files[p] for f in pair)]
     if missing:
         raise UnusableInput(
@@ -34,13 +34,15 @@ def load_cases(data: Path, patients: Sequence[str], every: int = 2) -> Iterator[
     return (case for case in cases if case.scored)
 
 
-def _read_index(path: Path) -> dict[str, dict]:
+def read_index(path: Path) -> dict[str, dict]:
+    """What is known of every patient; raises :class:`UnusableInput` if there is no such file."""
     if not path.is_file():
         raise UnusableInput(f"{path} does not exist", "pass the folder that holds index.json and ed_es/")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _files(data: Path, patient: str, frame: int) -> tuple[Path, Path]:
+def end_phase_files(data: Path, patient: str, frame: int) -> tuple[Path, Path]:
+    """Image and label map of a ``frame``, counted from 1."""
     stem = data / "ed_es" / patient / f"{patient}_frame{frame:02d}"
     return stem.with_name(f"{stem.name}.nii.gz"), stem.with_name(f"{stem.name}_gt.nii.gz")
 

@@ -17,6 +17,8 @@ REFERENCE = "linear"
 POOLED = (*DICE, "dice")  # over the scored slices of a stack, and their mean over the structures
 PAIRED = (*SIMILARITY, *POOLED, *HAUSDORFF, "feature_distance")
 TABLES = ((*QUALITY, *UNCERTAINTY), POOLED, (*HAUSDORFF, "feature_distance"))
+GEOMETRIC = ("sharpness", "flicker")  # ratios
+TWO_DIGITS = ("psnr", "sharpness", *HAUSDORFF)
 SUBSETS = {"primary": "stacks of 5 mm", "stress": "stacks of 10 mm"}
 
 
@@ -72,10 +74,10 @@ def _summarise_method(part: Sequence[ScoredSlice], reference: Sequence[ScoredSli
         values, patients = _column(part, metric)
         if np.isnan(values).all():
             continue
-        summary[metric] = _interval(metric, values, patients)
+        summary[metric] = estimate(metric, values, patients)
         paired = values - _column(reference, metric)[0] if metric in PAIRED and part is not reference else np.array([])
         if not np.isnan(paired).all():
-            summary[metric]["difference"] = _interval(metric, paired, patients)
+            summary[metric]["difference"] = estimate(metric, paired, patients)
     thirds = {third: [s for s in part if s.third == third] for third in THIRDS}
     summary["thirds"] = {third: _means(slices) for third, slices in thirds.items() if slices}
     return summary
@@ -88,7 +90,7 @@ def _metrics(part: Sequence[ScoredSlice]) -> list[str]:
 
 def _means(scored: Sequence[ScoredSlice]) -> dict[str, float]:
     metrics = [m for m in QUALITY if m in scored[0].scores]
-    return {metric: _interval(metric, *_column(scored, metric))["mean"] for metric in metrics}
+    return {metric: estimate(metric, *_column(scored, metric))["mean"] for metric in metrics}
 
 
 def _column(scored: Sequence[ScoredSlice], metric: str) -> tuple[np.ndarray, list[str]]:
@@ -103,10 +105,11 @@ def _pooled(slices: Sequence[ScoredSlice]) -> dict[str, float]:
     return pooled_dice(slices[0].case, [s.k for s in slices], [s.labels for s in slices if s.labels is not None])
 
 
-def _interval(metric: str, values: np.ndarray, patients: Sequence[str]) -> dict[str, Any]:
+def estimate(metric: str, values: np.ndarray, patients: Sequence[str]) -> dict[str, Any]:
+    """Mean of the values that are defined and its interval over patients; the mean of a ratio is geometric."""
     defined = ~np.isnan(values)
     values, patients = values[defined], [p for p, is_defined in zip(patients, defined, strict=True) if is_defined]
-    if metric != "sharpness":
+    if metric not in GEOMETRIC:
         return bootstrap_mean(values, patients)._asdict()
     return {name: float(np.exp(value)) for name, value in bootstrap_mean(np.log(values), patients)._asdict().items()}
 
@@ -122,23 +125,27 @@ def _format_set(subset: str, part: dict[str, Any], seconds: dict[str, float]) ->
     times = {name: {"s/stack": f"{taken:.2f}"} for name, taken in seconds.items()}
     image, *anatomy = ([m for m in table if any(m in s for s in part["methods"].values())] for table in TABLES)
     tables = [(image, times), *((metrics, {}) for metrics in anatomy if metrics)]
-    return "\n".join([title, *(_format_rows(part["methods"], metrics, more) for metrics, more in tables)])
+    return "\n".join([title, *(format_rows(part["methods"], metrics, more) for metrics, more in tables)])
 
 
-def _format_rows(methods: dict[str, Any], metrics: Sequence[str], more: dict[str, dict[str, str]]) -> str:
+def format_rows(
+    methods: dict[str, Any],
+    metrics: Sequence[str],
+    more: dict[str, dict[str, str]],
+    two_digits: Sequence[str] = TWO_DIGITS,
+) -> str:
     """A line for each method that has any of the metrics, with ``more`` cells by method and title."""
     rows = [["", *metrics, *next(iter(more.values()), {})]]
     for name, scores in methods.items():
         if any(m in scores for m in metrics):
-            cells = [_text(m, scores[m]) if m in scores else "" for m in metrics]
+            cells = [_text(scores[m], 2 if m in two_digits else 3) if m in scores else "" for m in metrics]
             rows.append([name, *cells, *more.get(name, {}).values()])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
-def _text(metric: str, score: dict[str, Any]) -> str:
-    digits = 2 if metric in ("psnr", "sharpness", *HAUSDORFF) else 3
+def _text(score: dict[str, Any], digits: int) -> str:
     text = f"{score['mean']:.{digits}f}"
     if "difference" in score:
         mean, low, high = (f"{score['difference'][part]:+.{digits}f}" for part in ("mean", "low", "high"))

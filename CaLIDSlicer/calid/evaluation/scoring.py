@@ -65,7 +65,7 @@ def score(case: Case, name: str, method: Method, segmenter: Segmenter | None = N
     started = time.perf_counter()
     dense, uncertainty = method(sparse, plan)
     seconds = time.perf_counter() - started
-    _check(name, dense, (1, len(plan.positions), *case.labels.shape[1:]))
+    check_dense(name, dense, (1, len(plan.positions), *case.labels.shape[1:]))
     slices = [_score_slice(case, k, name, dense[0], uncertainty) for k in case.scored]
     return (_with_anatomy(segmenter, slices, dense[0, case.scored]) if segmenter else slices), seconds
 
@@ -86,15 +86,22 @@ def _with_anatomy(segmenter: Segmenter, slices: list[ScoredSlice], made: np.ndar
     ]
 
 
-def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: np.ndarray | None) -> ScoredSlice:
-    region = case.region(k)
-    truth, made = case.scaled(case.stack.voxels[0, k]), case.scaled(dense[k])
-    scores = {
+def image_scores(
+    truth: np.ndarray, made: np.ndarray, region: metrics.Region, pixel_spacing: tuple[float, float]
+) -> dict[str, float]:
+    """The :data:`QUALITY` of one whole slice (rows, columns), 0..1, in the region."""
+    return {
         "psnr": float(psnr(truth, made, region)),
         "ssim": metrics.ssim(truth, made, region),
         "haarpsi": metrics.haarpsi(truth, made, region),
-        "sharpness": metrics.sharpness(truth, made, region, case.stack.pixel_spacing),
+        "sharpness": metrics.sharpness(truth, made, region, pixel_spacing),
     }
+
+
+def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: np.ndarray | None) -> ScoredSlice:
+    region = case.region(k)
+    truth, made = case.scaled(case.stack.voxels[0, k]), case.scaled(dense[k])
+    scores = image_scores(truth, made, region, case.stack.pixel_spacing)
     doubt = None
     if uncertainty is not None:
         doubt = uncertainty[0, k][region] / case.intensity
@@ -104,7 +111,7 @@ def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: 
     return ScoredSlice(case, k, name, made[region], doubt, scores)
 
 
-def _check(name: str, dense: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_dense(name: str, dense: np.ndarray, shape: tuple[int, ...]) -> None:
     """A method that returns nonsense must not turn into a number in a table."""
     if dense.shape != shape:
         raise ValueError(f"method {name!r} returned shape {dense.shape}, not {shape}")
