@@ -19,10 +19,10 @@ def application():
     return getattr(slicer, "app", None)
 
 
-def workerCommand() -> list[str]:
-    """The command line of the worker process, without the job folder."""
+def workerCommand(module: str = "calid.worker") -> list[str]:
+    """The command line of the worker process, without the job folder; or of another module, in the same Python."""
     launcher = shutil.which("PythonSlicer") if application() else None
-    return [launcher or sys.executable, "-m", "calid.worker"]
+    return [launcher or sys.executable, "-m", module]
 
 
 def workerEnvironment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One reconstruction: from a volume node to its dense volume node, watched from the main thread by polling."""
+"""One reconstruction: from a volume to its dense volume, or from a cine to its dense cine."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from calid.errors import CalidError, Cancelled, OutOfResources
-from calid.plan import plan_slices
-from calid.protocol import Done, Event, Failed, Job, PhaseFinished
-from calid.stack import uniform_step
+from calid.errors import CalidError
+from calid.plan import DensePlan, plan_slices
+from calid.protocol import Done, Event, Job, PhaseFinished, Started
+from calid.stack import SliceStack, uniform_step
 
-from . import Host
-from .Errors import errorFromEvent, errorFromExit
-from .JobFolder import JobFolder
-from .Results import DenseVolume, addResultNodes
-from .VolumeBridge import readStack
-from .Worker import Worker
-
-POLL_MILLISECONDS = 100
+from .CineInput import findSource
+from .Outputs import openOutput
+from .Results import DenseGrid
+from .WorkerJob import WorkerJob
 
 
-class Reconstruction:
-    """A running reconstruction of one volume node.
+class Reconstruction(WorkerJob):
+    """A running reconstruction of one volume or cine.
 
-    The constructor checks the input and starts the worker; :meth:`poll` does the rest, called by Slicer's event loop
-    or, without one, by :meth:`wait`. Whatever the end, no process and no temporary file is left, and nodes are added
-    on success only. Afterwards ``finished`` is true, and either ``volume`` is the dense volume node or ``error`` says
-    what happened; mask and uncertainty are node references of the volume (see ``Results``).
+    The constructor checks the input and starts the worker; see :class:`WorkerJob` for how it goes on and ends. A dense
+    volume comes into the scene when it is complete, a dense cine phase by phase; if the job fails or is cancelled, the
+    scene is as it was before. Mask and uncertainty are node references of the results (see ``Provenance``), and all
+    nodes are in one subject-hierarchy folder, which can be deleted to undo the result.
 
-    :param node: the sparse volume, in a scene.
+    :param node: a volume; or of a cine its proxy volume, its sequence or its sequence browser.
     :param spacing: largest distance between slices of the result in mm.
     :param onProgress: called with every ``Started``, ``Progress`` and ``Warned`` event.
     :param onFinished: called once with this object, after success, failure or cancel.
+    :param onPhase: called with this object and the number of the phase, each time a phase of a cine is in the scene.
+    :param phases: of a cine ``"all"``, or ``"current"``: a dense volume of the phase that the browser shows now.
+    :param output: a volume or sequence node to overwrite; on failure it is as it was. ``None`` makes new nodes.
     :param mask: also make a label map that is 1 on synthesised slices.
     :param workerCommand: replaces the worker program; the job folder is appended.
     :param jobOptions: further fields of :class:`calid.protocol.Job`, such as ``samples``, ``seed``, ``uncertainty``.
-    :raises UnusableInput: before anything is started, if the input or the spacing cannot be used.
+    :raises UnusableInput: before anything is started, if the input, the output or the spacing cannot be used.
     """
+
+    activity = "reconstruction"
 
     def __init__(
         self,
@@ -47,113 +48,100 @@ class Reconstruction:
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Reconstruction], None] | None = None,
         *,
+        onPhase: Callable[[Reconstruction, int], None] | None = None,
+        phases: str = "all",
+        output=None,
         mask: bool = False,
         workerCommand: Sequence[str] | None = None,
         **jobOptions: Any,
     ) -> None:
-        self.volume: Any = None
-        self.error: CalidError | None = None
-        self.finished = False
-        self._onProgress, self._onFinished, self._makeMask = onProgress, onFinished, mask
-        self._stack = readStack(node)
-        self._plan = plan_slices(self._stack.positions, spacing)
-        self._ijkToRas = np.array(self._stack.frame)
-        self._ijkToRas[:3, 2] *= uniform_step(self._plan.positions)  # a volume node cannot hold unequal steps
-        self._node, self._scene, self._nodeId = node, node.GetScene(), node.GetID()
-        self._phase: PhaseFinished | None = None
-        job = Job(self._stack.frame.tolist(), self._stack.positions.tolist(), spacing, **jobOptions)
-        self._folder, self._worker = self._launch(job, workerCommand or Host.workerCommand())
-        self._stopPolling = Host.callRegularly(self.poll, POLL_MILLISECONDS)
+        source = findSource(node)
+        items = source.items(phases)
+        stack = source.read(items)
+        plan = plan_slices(stack.positions, spacing)
+        self._grid, self._voxelType = denseGrid(stack, plan, mask), stack.voxels.dtype
+        self._output = openOutput(source, items, stack, self._grid, output, source.isCine(phases))
+        self._items, self._missing = items, set(items)
+        self._onPhase, self._isKept = onPhase, False
+        job = Job(stack.frame.tolist(), stack.positions.tolist(), spacing, **jobOptions)
+        self._facts: dict[str, Any] = {"spacing_mm": spacing, "seed": job.seed, "acquired": plan.acquired}
+        if phases == "current" and source.sequence:
+            self._facts["phase"] = source.sequence.GetNthIndexValue(items[0])
+        nodes = source.nodes if output is None else {**source.nodes, "output": output}
+        super().__init__(nodes, stack, job, onProgress, onFinished, workerCommand)
 
-    def poll(self) -> None:
-        """Handle what the worker said since the last call; call it often, from the main thread."""
-        if self.finished:
-            return
-        try:
-            self._advance()
-        except CalidError as error:
-            self._finish(error)
-        except BaseException as error:
-            self._finish(CalidError(f"{type(error).__name__}: {error}"))
-            raise
-        if self.volume is not None:
-            self._finish(None)
+    @property
+    def volume(self):
+        """The dense volume node, of a cine the proxy of the dense sequence; ``None`` before it is there."""
+        return self._output.volume
 
-    def cancel(self) -> None:
-        """End the job, its processes and its temporary files within 2 seconds; the scene stays as it was."""
-        self._finish(Cancelled("the reconstruction was cancelled"))
+    @property
+    def sequence(self):
+        """The dense sequence node of a cine, or ``None``."""
+        return self._output.sequence
 
-    def wait(self):
-        """Block until the end and return the dense volume node, or raise the error. Ctrl-C cancels."""
-        try:
-            while not self.finished:
-                self.poll()
-                Host.pause(0.02)
-        finally:
-            self.cancel()
-        if self.error:
-            raise self.error
+    @property
+    def browser(self):
+        """The sequence browser node that plays the cine and its dense sequence, or ``None``."""
+        return self._output.browser
+
+    def cancel(self, keep: bool = False) -> None:
+        """End the job, its processes and its temporary files within 2 seconds.
+
+        :param keep: leave the finished phases of a cine in the scene; otherwise it is as it was before.
+        """
+        self._isKept = keep
+        super().cancel()
+
+    def _outcome(self):
         return self.volume
 
-    def _launch(self, job: Job, command: Sequence[str]) -> tuple[JobFolder, Worker]:
-        folder = JobFolder(Host.temporaryFolder())
-        try:
-            folder.write(self._stack, job)
-            return folder, Worker([*command, str(folder.path)], Host.workerEnvironment())
-        except BaseException:
-            folder.remove()
-            raise
-
-    def _advance(self) -> None:
-        # A scene that was closed meanwhile must not get the result of the patient before.
-        if self._scene.GetNodeByID(self._nodeId) is not self._node:
-            raise Cancelled("the input volume was removed from the scene, so its reconstruction was cancelled")
-        exitCode = self._worker.exitCode()  # asked first: what it said before its end is read below
-        for event in self._worker.events():
-            self._handle(event)
-            if self.finished or self.volume is not None:
-                return
-        if exitCode is not None:
-            raise errorFromExit(exitCode, self._worker.lastWords())
-
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, Failed):
-            raise errorFromEvent(event)
+    def _receive(self, event: Event) -> bool | None:
         if isinstance(event, PhaseFinished):
-            self._phase = event
-        elif isinstance(event, Done):
-            self.volume = self._deliver(event)
-        elif self._onProgress:
-            self._onProgress(event)
+            self._addPhase(event)
+            return False
+        if isinstance(event, Done):
+            self._complete(event)
+            return True
+        if isinstance(event, Started):
+            self._facts.update(model=event.model, device=event.device)
+        return None
 
-    def _deliver(self, done: Done):
-        try:
-            return addResultNodes(self._node, self._readResult(done))
-        except MemoryError as error:
-            raise OutOfResources("the result does not fit into memory", "ask for a larger spacing") from error
+    def _addPhase(self, event: PhaseFinished) -> None:
+        if not 0 <= event.phase < len(self._items):
+            raise CalidError(f"the worker reported phase {event.phase} of {len(self._items)}", "run it again")
+        number, isFirst = self._items[event.phase], self.volume is None
+        voxels = self._folder.read(event.dense, self._grid.shape, self._voxelType)
+        spread = None
+        if event.uncertainty:
+            spread = self._folder.read(event.uncertainty, self._grid.shape, np.dtype(np.float32))
+        isShown = self._output.addPhase(number, voxels, spread, self._facts)
+        self._missing.discard(number)
+        if isShown and isFirst:
+            self._watch("dense volume", self.volume)
+            self._watch("dense sequence", self.sequence)
+            self._watch("sequence browser", self.browser)
+        if isShown and self._onPhase:
+            self._onPhase(self, number)
 
-    def _readResult(self, done: Done) -> DenseVolume:
-        if self._phase is None:
+    def _complete(self, done: Done) -> None:
+        if self._missing:
             raise CalidError("the worker reported success without a result", "run it again")
-        shape = (len(self._plan.positions), *self._stack.voxels.shape[2:])
-        voxels = self._folder.read(self._phase.dense, shape, self._stack.voxels.dtype)
-        uncertainty = None
-        if self._phase.uncertainty:
-            uncertainty = self._folder.read(self._phase.uncertainty, shape, np.dtype(np.float32))
         run = {"acquired": done.acquired, "seconds": done.seconds, "peak_memory_bytes": done.peak_memory_bytes}
-        facts = {**done.provenance, **run}
-        return DenseVolume(voxels, self._ijkToRas, facts, self._mask(shape) if self._makeMask else None, uncertainty)
+        self._output.complete({**self._facts, **done.provenance, **run})
 
-    def _mask(self, shape: tuple[int, ...]) -> np.ndarray:
-        slices = self._plan.synthesised.astype(np.uint8)
-        return np.broadcast_to(slices[:, np.newaxis, np.newaxis], shape)
+    def _settle(self) -> None:
+        if self._isKept and self.volume is not None and not self._removedNode():
+            finished = len(self._items) - len(self._missing)
+            self._output.complete({**self._facts, "finished_phases": f"{finished} of {len(self._items)}"})
+        elif self.error:
+            self._output.undo()
 
-    def _finish(self, error: CalidError | None) -> None:
-        if self.finished:
-            return
-        self.error, self.finished = error, True
-        self._stopPolling()
-        self._worker.end()
-        self._folder.remove()
-        if self._onFinished:
-            self._onFinished(self)
+
+def denseGrid(stack: SliceStack, plan: DensePlan, withMask: bool) -> DenseGrid:
+    """The grid of the dense slices; raises :class:`UnusableInput` if their distances are not equal."""
+    ijkToRas = np.array(stack.frame)
+    ijkToRas[:3, 2] *= uniform_step(plan.positions)  # a volume node cannot hold unequal steps
+    shape = (len(plan.positions), *stack.voxels.shape[2:])
+    synthesised = plan.synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
+    return DenseGrid(ijkToRas, shape, np.broadcast_to(synthesised, shape) if withMask else None)

@@ -1,80 +1,195 @@
-"""A finished job becomes nodes: all of them, or none."""
+"""A finished still becomes nodes: all of them, or none."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import slicer
+import vtk
 
-from .VolumeBridge import addVolumeLike, copyWindowLevel
+from .CineInput import Source
+from .NodeState import NodeState, VolumeState
+from .Provenance import ATTRIBUTE_PREFIX, INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
+from .VolumeBridge import addVolumeLike, copyWindowLevel, fillVolume
 
-ATTRIBUTE_PREFIX = "CaLID."
-INPUT_ROLE = "CaLID.input"
-MASK_ROLE = "CaLID.synthesised"
-UNCERTAINTY_ROLE = "CaLID.uncertainty"
+VOLUME, LABEL_MAP = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
 
 
-@dataclass(frozen=True)
-class DenseVolume:
-    """What is to be put into the scene.
+@dataclass(frozen=True, eq=False)
+class DenseGrid:
+    """What all phases of a result share.
 
-    :param voxels: (k, j, i) in the input's type.
-    :param ijkToRas: 4 x 4 affine of all arrays.
-    :param facts: provenance, written to the node as ``CaLID.*`` attributes.
-    :param mask: (k, j, i) uint8, 1 on synthesised slices, or ``None``.
-    :param uncertainty: (k, j, i) float32 predicted standard deviation in the input's intensity units, or ``None``.
+    :param ijkToRas: 4 x 4 affine.
+    :param shape: (slices, rows, columns).
+    :param mask: (k, j, i) uint8, 1 on synthesised slices, or ``None`` if no mask is asked for.
     """
 
-    voxels: np.ndarray
     ijkToRas: np.ndarray
-    facts: dict[str, Any]
+    shape: tuple[int, ...]
     mask: np.ndarray | None = None
-    uncertainty: np.ndarray | None = None
 
 
-def addResultNodes(inputNode, dense: DenseVolume):
-    """Add the dense volume to the input's scene, named after the input, with its provenance as attributes.
+class Output(Protocol):
+    """Where the phases of a job go: :class:`StillOutput` or :class:`.CineOutput.CineOutput`."""
 
-    The mask and the uncertainty volume, where given, are node references of the volume (:data:`MASK_ROLE`,
-    :data:`UNCERTAINTY_ROLE`). If anything fails, the scene is left as it was.
+    @property
+    def volume(self) -> Any:
+        """The dense volume node, of a cine the proxy; ``None`` before it is in the scene."""
 
-    :return: the dense volume node.
+    @property
+    def sequence(self) -> Any:
+        """The dense sequence node, or ``None``."""
+
+    @property
+    def browser(self) -> Any:
+        """The browser node that plays it, or ``None``."""
+
+    def addPhase(self, number: int, voxels: np.ndarray, uncertainty: np.ndarray | None, facts: dict[str, Any]) -> bool:
+        """Take a phase, (k, j, i) each; true if the scene shows it now.
+
+        :param number: of the phase in the input.
+        :param facts: what is known of its provenance.
+        """
+
+    def complete(self, facts: dict[str, Any]) -> None:
+        """Make a whole of the phases that are there."""
+
+    def undo(self) -> None:
+        """Leave the scene as it was before."""
+
+
+class AddedNodes:
+    """The nodes a job adds to a scene: in one subject-hierarchy folder, and removed together if it fails."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._scene = source, source.scene
+        self._nodes: list[Any] = []
+        self._folder = 0
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Every node that comes into the scene meanwhile is ours, display and storage nodes as well."""
+        self._hierarchy()  # made on first use, and not ours
+        before = {node.GetID() for node in _nodesOf(self._scene)}
+        try:
+            yield
+        finally:
+            self._nodes += [node for node in _nodesOf(self._scene) if node.GetID() not in before]
+
+    def adopt(self, *nodes) -> None:
+        """Count nodes among ours that came into the scene at another time."""
+        self._nodes += [node for node in nodes if node is not None and node not in self._nodes]
+
+    def gather(self, name: str, *nodes) -> None:
+        """Put nodes into a folder beside the input; deleting that in Slicer undoes the result.
+
+        A sequence is to be named before its proxy volume: a browser that misses a proxy makes a new one.
+        """
+        hierarchy = self._hierarchy()
+        inputItem = hierarchy.GetItemByDataNode(self._source.volume) if self._source.volume else 0
+        parent = hierarchy.GetItemParent(inputItem) if inputItem else hierarchy.GetSceneItemID()
+        self._folder = self._folder or hierarchy.CreateFolderItem(parent, name)
+        for node in nodes:
+            item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(self._folder, node)
+            hierarchy.SetItemParent(item, self._folder)
+
+    def remove(self) -> None:
+        """Take back what is still there."""
+        removeNodes(self._scene, self._nodes)
+        if self._folder:
+            items = vtk.vtkIdList()
+            self._hierarchy().GetItemChildren(self._hierarchy().GetSceneItemID(), items, True)
+            if items.IsId(self._folder) >= 0:  # else the scene was closed
+                self._hierarchy().RemoveItem(self._folder, False, True)
+
+    def _hierarchy(self):
+        return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
+
+
+class StillOutput:
+    """One dense volume, which comes into the scene complete.
+
+    The mask and the uncertainty volume, where asked for, are its node references :data:`MASK_ROLE` and
+    :data:`UNCERTAINTY_ROLE`.
+
+    :param name: of the volume.
+    :param target: an existing volume node to overwrite, or ``None``.
     """
-    with _allOrNone(inputNode.GetScene()):
-        name = f"{inputNode.GetName()} CaLID"
-        volume = addVolumeLike(inputNode, "vtkMRMLScalarVolumeNode", name, dense.voxels, dense.ijkToRas)
-        copyWindowLevel(inputNode, volume)
-        volume.SetNodeReferenceID(INPUT_ROLE, inputNode.GetID())
-        for fact, value in dense.facts.items():
-            volume.SetAttribute(ATTRIBUTE_PREFIX + fact, value if isinstance(value, str) else json.dumps(value))
-        _addCompanion(volume, MASK_ROLE, "vtkMRMLLabelMapVolumeNode", dense.mask, dense.ijkToRas)
-        _addCompanion(volume, UNCERTAINTY_ROLE, "vtkMRMLScalarVolumeNode", dense.uncertainty, dense.ijkToRas)
-        return volume
+
+    sequence: Any = None
+    browser: Any = None
+
+    def __init__(self, source: Source, grid: DenseGrid, name: str, target=None) -> None:
+        self.volume: Any = None
+        self._source, self._grid, self._name = source, grid, name
+        self._added = AddedNodes(source)
+        self._before = VolumeState(target) if target else None
+        self._phase: tuple[np.ndarray, np.ndarray | None]
+
+    def addPhase(self, _number: int, voxels: np.ndarray, uncertainty: np.ndarray | None, _facts: dict) -> bool:
+        self._phase = voxels, uncertainty
+        return False
+
+    def complete(self, facts: dict[str, Any]) -> None:
+        voxels, uncertainty = self._phase
+        target = self._before.node if self._before else None
+        with self._added.recorded():
+            volume = denseVolume(self._source, self._grid, voxels, self._name, target)
+            writeFacts(volume, facts)
+            volume.SetNodeReferenceID(INPUT_ROLE, self._source.node.GetID())
+            companions = [
+                addCompanion(volume, MASK_ROLE, LABEL_MAP, self._grid.mask, self._grid),
+                addCompanion(volume, UNCERTAINTY_ROLE, VOLUME, uncertainty, self._grid),
+            ]
+            self._added.gather(volume.GetName(), volume, *filter(None, companions))
+        discardCompanions(self._before)
+        self.volume = volume
+
+    def undo(self) -> None:
+        self.volume = None
+        self._added.remove()
+        if self._before:
+            self._before.restore()
 
 
-@contextmanager
-def _allOrNone(scene) -> Iterator[None]:
-    before = {node.GetID() for node in _nodes(scene)}
-    try:
-        yield
-    except BaseException:
-        for node in _nodes(scene):
-            if node.GetID() not in before:
-                scene.RemoveNode(node)
-        raise
+def denseVolume(source: Source, grid: DenseGrid, voxels: np.ndarray, name: str, target=None):
+    """A volume node in the scene with the dense voxels, shown like the input; ``target`` is taken if given."""
+    volume = target or addVolumeLike(source.like, VOLUME, name, voxels, grid.ijkToRas, source.scene)
+    if target:
+        fillVolume(target, source.like, voxels, grid.ijkToRas)
+        target.SetAndObserveTransformNodeID(source.like.GetTransformNodeID())
+        target.CreateDefaultDisplayNodes()
+    copyWindowLevel(source.like, volume)
+    return volume
 
 
-def _nodes(scene) -> list:
-    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
-
-
-def _addCompanion(volume, role: str, className: str, voxels: np.ndarray | None, ijkToRas: np.ndarray) -> None:
+def addCompanion(volume, role: str, className: str, voxels: np.ndarray | None, grid: DenseGrid):
+    """Add a volume node that ``volume`` refers to by ``role``; without voxels only an older reference goes."""
     if voxels is None:
-        return
+        volume.SetNodeReferenceID(role, None)
+        return None
     name = f"{volume.GetName()} {role.removeprefix(ATTRIBUTE_PREFIX)}"
-    node = addVolumeLike(volume, className, name, voxels, ijkToRas)
+    node = addVolumeLike(volume, className, name, voxels, grid.ijkToRas)
     volume.SetNodeReferenceID(role, node.GetID())
+    return node
+
+
+def discardCompanions(*states: NodeState | None) -> None:
+    """Remove the mask and uncertainty of results that have been overwritten: they fit no longer."""
+    for state in filter(None, states):
+        removeNodes(state.node.GetScene(), state.companions())
+
+
+def removeNodes(scene, nodes) -> None:
+    """Remove the nodes that are still in the scene, sequences before their proxy volumes."""
+    for node in sorted(nodes, key=lambda node: not node.IsA("vtkMRMLSequenceNode")):
+        if scene.IsNodePresent(node):
+            scene.RemoveNode(node)
+
+
+def _nodesOf(scene) -> list:
+    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]

@@ -12,39 +12,55 @@ from calid.stack import SliceStack
 
 CHOOSE_A_VOLUME = "choose a volume that shows a short-axis stack"
 
+BRIGHTEST_PERCENT = 99.5
+"""Upper end of a grey scale made here: a few voxels of fat shall not darken the heart."""
 
-def checkVolume(node) -> None:
-    """Raise :class:`UnusableInput` unless ``node`` is a grey-value volume with voxels, in a scene."""
+
+def checkVolume(node, what: str | None = None) -> None:
+    """Raise :class:`UnusableInput` unless ``node`` is a grey-value volume with voxels, in a scene.
+
+    :param what: the node in a message; ``None`` takes its name.
+    """
     if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
-        what = node.GetNodeTagName() if node else "nothing"
-        raise UnusableInput(f"the input is not a volume but {what}", CHOOSE_A_VOLUME)
-    name = node.GetName()
+        found = node.GetNodeTagName() if node else "nothing"
+        raise UnusableInput(f"{what or 'the input'} is not a volume but {found}", CHOOSE_A_VOLUME)
+    what = what or f'"{node.GetName()}"'
     if node.GetScene() is None:
-        raise UnusableInput(f'"{name}" is not in a scene', "add it with slicer.mrmlScene.AddNode")
+        raise UnusableInput(f"{what} is not in a scene", "add it with slicer.mrmlScene.AddNode")
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise UnusableInput(f'"{name}" is a label map; only images can be reconstructed', CHOOSE_A_VOLUME)
+        raise UnusableInput(f"{what} is a label map; only images can be reconstructed", CHOOSE_A_VOLUME)
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
-        raise UnusableInput(f'"{name}" has no voxels', CHOOSE_A_VOLUME)
+        raise UnusableInput(f"{what} has no voxels", CHOOSE_A_VOLUME)
     if image.GetNumberOfScalarComponents() != 1:
-        raise UnusableInput(f'"{name}" is a colour image', "convert it with the module Vector to Scalar Volume")
+        raise UnusableInput(f"{what} is a colour image", "convert it with the module Vector to Scalar Volume")
 
 
-def readStack(volumeNode) -> SliceStack:
+def readStack(volumeNode, what: str | None = None) -> SliceStack:
     """The voxels and geometry of a volume node as a one-phase stack in RAS.
 
     A parent transform is not applied: the result gets the same parent. The voxels are the node's own memory.
 
+    :param what: the node in a message; ``None`` takes its name.
     :raises UnusableInput: naming the node, if it holds no usable short-axis stack.
     """
-    checkVolume(volumeNode)
+    checkVolume(volumeNode, what)
+    try:
+        return SliceStack.from_affine(voxelsOf(volumeNode), ijkToRasOf(volumeNode))
+    except UnusableInput as error:
+        raise UnusableInput(f"{what or quoted(volumeNode)}: {error}", error.remedy) from error
+
+
+def quoted(node) -> str:
+    """The name of a node as it stands in a message."""
+    return f'"{node.GetName()}"'
+
+
+def ijkToRasOf(volumeNode) -> np.ndarray:
+    """The 4 x 4 affine of a volume node, millimetres, without its parent transform."""
     ijkToRas = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(ijkToRas)
-    affine = slicer.util.arrayFromVTKMatrix(ijkToRas)
-    try:
-        return SliceStack.from_affine(voxelsOf(volumeNode), affine)
-    except UnusableInput as error:
-        raise UnusableInput(f'"{volumeNode.GetName()}": {error}', error.remedy) from error
+    return slicer.util.arrayFromVTKMatrix(ijkToRas)
 
 
 def voxelsOf(volumeNode) -> np.ndarray:
@@ -52,20 +68,25 @@ def voxelsOf(volumeNode) -> np.ndarray:
     return _voxels(volumeNode.GetImageData())
 
 
-def addVolumeLike(inputNode, className: str, name: str, voxels: np.ndarray, ijkToRas: np.ndarray):
-    """Add a volume node of the given class, beside ``inputNode``: same parent transform, same study.
+def addVolumeLike(inputNode, className: str, name: str, voxels: np.ndarray, ijkToRas: np.ndarray, scene=None):
+    """Add a volume node of the given class, with the scalar type and the parent transform of ``inputNode``.
 
     :param voxels: (k, j, i). Where its type is the input's, the node gets the very scalar type of the input.
     :param ijkToRas: 4 x 4, millimetres.
+    :param scene: ``None`` takes that of ``inputNode``.
     """
-    scene = inputNode.GetScene()
+    scene = scene or inputNode.GetScene()
     node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
-    node.SetAndObserveImageData(_image(voxels, inputNode.GetImageData()))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
+    fillVolume(node, inputNode, voxels, ijkToRas)
     node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
     node.CreateDefaultDisplayNodes()
-    _joinStudy(node, inputNode)
     return node
+
+
+def fillVolume(node, inputNode, voxels: np.ndarray, ijkToRas: np.ndarray) -> None:
+    """Give ``node`` a copy of the voxels (k, j, i), of the input's scalar type if it is theirs, and their affine."""
+    node.SetAndObserveImageData(_image(voxels, inputNode.GetImageData()))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
 
 
 def copyWindowLevel(inputNode, outputNode) -> None:
@@ -77,6 +98,18 @@ def copyWindowLevel(inputNode, outputNode) -> None:
     target.SetInterpolate(source.GetInterpolate())
     target.AutoWindowLevelOff()  # else Slicer would fit the window to the output's own histogram
     target.SetWindowLevel(source.GetWindow(), source.GetLevel())
+
+
+def fixWindow(node, voxels: np.ndarray) -> None:
+    """Stop Slicer from fitting the grey scale of ``node`` to its voxels of the moment, which makes a cine flicker.
+
+    A window copied before is kept; otherwise it spans ``voxels``, up to :data:`BRIGHTEST_PERCENT`.
+    """
+    display = node.GetDisplayNode()
+    if display.GetAutoWindowLevel():
+        low, high = (float(value) for value in np.percentile(voxels, (0, BRIGHTEST_PERCENT)))
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(max(high - low, np.finfo(float).tiny), (high + low) / 2)
 
 
 def _image(voxels: np.ndarray, like: vtk.vtkImageData) -> vtk.vtkImageData:
@@ -91,10 +124,3 @@ def _image(voxels: np.ndarray, like: vtk.vtkImageData) -> vtk.vtkImageData:
 
 def _voxels(image: vtk.vtkImageData) -> np.ndarray:
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-
-
-def _joinStudy(node, inputNode) -> None:
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(inputNode.GetScene())
-    item, inputItem = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(inputNode)
-    if item and inputItem:  # without the application nobody fills the hierarchy
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(inputItem))

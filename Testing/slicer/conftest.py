@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,11 +32,15 @@ plan = plan_slices(job.positions, job.spacing)
 say(Started("repeat", "cpu", len(voxels), voxels.shape[1], len(plan.positions)))
 say(Warned("Größe: 2 µm"))
 below = np.maximum.accumulate([-1 if k is None else k for k in plan.acquired])
-np.save(folder / "dense_000.npy", voxels[0][below])
-if job.uncertainty:
-    np.save(folder / "uncertainty_000.npy", np.full(voxels[0][below].shape, 0.5, np.float32))
-say(Progress(0, 1, 1, 1, 1.0, 0.0))
-say(PhaseFinished(0, "dense_000.npy", "uncertainty_000.npy" if job.uncertainty else None))
+for t in range(len(voxels)):
+    if t == STALL_AT:
+        time.sleep(60)
+    dense, spread = f"dense_{t:03d}.npy", f"uncertainty_{t:03d}.npy"
+    np.save(folder / dense, voxels[t][below])
+    if job.uncertainty:
+        np.save(folder / spread, np.full(voxels[t][below].shape, 0.5 + t, np.float32))
+    say(Progress(t, len(voxels), 1, 1, (t + 1) / len(voxels), 0.0))
+    say(PhaseFinished(t, dense, spread if job.uncertainty else None))
 say(Done(plan.positions.tolist(), plan.acquired, {"model": "repeat", "seed": job.seed}))
 """
 
@@ -52,6 +57,7 @@ job = Job.read(folder)
 @pytest.fixture(autouse=True)
 def scene(monkeypatch):
     scene = slicer.vtkMRMLScene()
+    scene.RegisterNodeClass(slicer.vtkMRMLSequenceBrowserNode())  # in Slicer the Sequences module does so
     monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
     return scene
 
@@ -95,8 +101,55 @@ def makeWorker(tmp_path):
 
 
 @pytest.fixture
+def makeCine(scene):
+    """Add a cine of small phantom phases, or of the given voxels (t, k, j, i): its sequence, browser and proxy."""
+
+    def make(
+        voxels: np.ndarray | None = None, name: str = "SAX", values=("0", "30", "60"), isPlayed=True, index="numeric"
+    ):
+        if voxels is None:
+            voxels = make_phantom(slices=4, gap=8.0, matrix=(40, 48), pixel=4.0, phases=len(values)).sparse.voxels
+        sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", f"{name} sequence")
+        sequence.SetIndexName("time")
+        sequence.SetIndexUnit("ms")
+        sequence.SetIndexTypeFromString(index)
+        for phase, value in zip(voxels, values, strict=True):
+            node = slicer.vtkMRMLScalarVolumeNode()
+            node.SetName(name)
+            slicer.util.updateVolumeFromArray(node, phase)
+            node.SetSpacing(1.4, 1.4, 8.0)
+            sequence.SetDataNodeAtValue(node, value)
+        if not isPlayed:
+            return SimpleNamespace(sequence=sequence, browser=None, proxy=None, voxels=voxels)
+        browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} browser")
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        logic = slicer.vtkSlicerSequencesLogic()
+        logic.SetMRMLScene(scene)
+        logic.UpdateProxyNodesFromSequences(browser)
+        proxy = browser.GetProxyNode(sequence)
+        proxy.SetName(name)
+        return SimpleNamespace(sequence=sequence, browser=browser, proxy=proxy, voxels=voxels)
+
+    return make
+
+
+@pytest.fixture
+def sequencesLogic(scene):
+    """The logic that in Slicer watches all sequence browsers; to be asked for before they are made."""
+    logic = slicer.vtkSlicerSequencesLogic()
+    logic.SetMRMLScene(scene)
+    return logic
+
+
+@pytest.fixture
 def repeatingWorker(makeWorker):
-    return makeWorker(REPEATING_WORKER)
+    return makeWorker("STALL_AT = None\n" + REPEATING_WORKER)
+
+
+@pytest.fixture
+def stallingWorker(makeWorker):
+    """A worker that makes two phases of a cine and then nothing more."""
+    return makeWorker("STALL_AT = 2\n" + REPEATING_WORKER)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import textwrap
 import time
 
 import pytest
+import slicer
 
 from calid.errors import CalidError, Cancelled, OutOfResources, UnusableInput, WeightsError
 from calid.protocol import Progress, Started, Warned
@@ -178,6 +179,67 @@ def test_an_input_that_is_removed_meanwhile(makeVolume, sleepingWorker, scene, j
         job.wait()
     assert processesNaming(str(jobFolders)) == []
     assert scene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == 0
+
+
+REMOVALS = {
+    "input volume": lambda cine, _job: cine.proxy,
+    "input sequence": lambda cine, _job: cine.sequence,
+    "sequence browser": lambda cine, _job: cine.browser,
+    "dense volume": lambda _cine, job: job.volume,
+    "dense sequence": lambda _cine, job: job.sequence,
+}
+
+
+@pytest.mark.parametrize("what", [*REMOVALS, "scene"])
+def test_a_node_of_a_cine_that_is_removed_meanwhile(
+    makeCine, stallingWorker, scene, sequencesLogic, jobFolders, processesNaming, what
+):
+    cine, phases = makeCine(), []
+    job = Reconstruction(
+        cine.proxy, 4.0, onPhase=lambda *_: phases.append(1), uncertainty=True, mask=True, workerCommand=stallingWorker
+    )
+    waitUntil(lambda: job.poll() or len(phases) == 2)
+    if what == "scene":
+        scene.Clear()
+    else:
+        scene.RemoveNode(REMOVALS[what](cine, job))
+    job.poll()
+    with pytest.raises(Cancelled, match="removed"):
+        job.wait()
+    assert processesNaming(str(jobFolders)) == []
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLNode", scene)]
+    assert [name for name in names if "CaLID" in (name or "")] == []
+
+
+def test_a_phase_that_the_worker_cannot_have_made(makeVolume, makeWorker):
+    command = makeWorker(IMPORTS + "print(PhaseFinished(1, 'dense_001.npy').to_line(), flush=True)")
+    assert "phase 1 of 1" in str(failure(makeVolume(), command))
+
+
+def test_a_cine_that_ends_before_its_last_phase(makeCine, makeWorker, scene):
+    lines = """
+        numpy.save(folder / "dense_000.npy", numpy.zeros((7, 40, 48), numpy.int16))
+        print(PhaseFinished(0, "dense_000.npy").to_line())
+        print(Done([0.0], [0]).to_line())
+    """
+    cine = makeCine()
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    before = scene.GetNumberOfNodes()
+    error = failure(cine.proxy, makeWorker("import numpy\n" + IMPORTS + textwrap.dedent(lines)))
+    assert "without a result" in str(error)
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_a_callback_that_lets_the_event_loop_run(makeCine, repeatingWorker):
+    """Slicer polls from its event loop; events must stay in order when a callback runs that loop."""
+    seen: list = []
+
+    def look(job, number):
+        job.poll()
+        seen.append(number)
+
+    Reconstruction(makeCine().proxy, 4.0, onPhase=look, workerCommand=repeatingWorker).wait()
+    assert seen == [0, 1, 2]
 
 
 def test_the_worker_hears_that_slicer_has_died(tmp_path, jobFolders, processesNaming, makeWorker):

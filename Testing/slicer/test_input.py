@@ -73,12 +73,12 @@ def test_a_spacing_that_cannot_be_used(makeVolume, spacing, said):
 def test_dense_slices_that_a_volume_node_cannot_hold(makeVolume, monkeypatch):
     """No volume node has unequal gaps, but assembled single slices (a later input) can."""
 
-    def readUnequal(node):
+    def readUnequal(node, *_what):
         stack = readStack(node)
         object.__setattr__(stack, "positions", np.array([0.0, 8.0, 16.0, 25.0]))
         return stack
 
-    monkeypatch.setattr("CaLIDSlicerLib.Reconstruction.readStack", readUnequal)
+    monkeypatch.setattr("CaLIDSlicerLib.CineInput.readStack", readUnequal)
     assert "3 to 4 mm apart" in refusal(makeVolume(), 4.0)
 
 

@@ -84,7 +84,9 @@ def test_the_result_joins_the_study_of_the_input(makeVolume, repeatingWorker, sc
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(sparse), study)
 
     dense = Reconstruction(sparse, 4.0, workerCommand=repeatingWorker).wait()
-    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(dense)) == study
+    folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(dense))
+    assert hierarchy.GetItemName(folder) == "SAX CaLID"
+    assert hierarchy.GetItemParent(folder) == study
 
 
 def test_a_result_that_cannot_be_added_leaves_no_node(makeVolume, repeatingWorker, scene, monkeypatch):

@@ -1,0 +1,47 @@
+"""The data nodes of a sequence: set without copying voxels, and without a moment in which a browser sees half of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import slicer
+
+
+def copyIndex(source, target) -> None:
+    """Give a sequence the index name, unit, type and tolerance of another one; the two can be played in step."""
+    target.SetIndexName(source.GetIndexName())
+    target.SetIndexUnit(source.GetIndexUnit())
+    target.SetIndexType(source.GetIndexType())
+    target.SetNumericIndexValueTolerance(source.GetNumericIndexValueTolerance())
+
+
+def phaseNodes(sequence) -> dict:
+    """The data nodes of a sequence by their index values, in order."""
+    numbers = range(sequence.GetNumberOfDataNodes())
+    return {sequence.GetNthIndexValue(number): sequence.GetNthDataNode(number) for number in numbers}
+
+
+def sharedCopy(volumeNode):
+    """A volume node outside any scene, with the content of another one; the voxels are shared."""
+    copy = slicer.vtkMRMLScalarVolumeNode()
+    copy.SetName(volumeNode.GetName())
+    copy.CopyContent(volumeNode, False)
+    return copy
+
+
+def putPhase(sequence, indexValue: str, volumeNode) -> None:
+    """Set a phase of a sequence, new or there before; the voxels of ``volumeNode`` are shared."""
+    with slicer.util.NodeModify(sequence):  # else a browser would show the empty node
+        if sequence.GetItemNumberFromIndexValue(indexValue) < 0:
+            empty = slicer.vtkMRMLScalarVolumeNode()  # a full one would be copied deeply
+            empty.SetName(volumeNode.GetName())
+            sequence.SetDataNodeAtValue(empty, indexValue)
+        sequence.UpdateDataNodeAtValue(volumeNode, indexValue, True)
+
+
+def removeOtherPhases(sequence, indexValues: Container[str]) -> None:
+    """Leave only the phases of the given index values in a sequence."""
+    with slicer.util.NodeModify(sequence):
+        for value in phaseNodes(sequence):
+            if value not in indexValues:
+                sequence.RemoveDataNodeAtValue(value)

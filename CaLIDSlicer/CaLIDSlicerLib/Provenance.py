@@ -1,0 +1,18 @@
+"""What a result says of itself: where it comes from, and which nodes belong to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+ATTRIBUTE_PREFIX = "CaLID."
+INPUT_ROLE = "CaLID.input"
+MASK_ROLE = "CaLID.synthesised"
+UNCERTAINTY_ROLE = "CaLID.uncertainty"
+ROLES = (INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE)
+
+
+def writeFacts(node, facts: dict[str, Any]) -> None:
+    """Write provenance to a node as ``CaLID.*`` attributes: text as it is, everything else as JSON."""
+    for fact, value in facts.items():
+        node.SetAttribute(ATTRIBUTE_PREFIX + fact, value if isinstance(value, str) else json.dumps(value))

@@ -1,0 +1,86 @@
+"""What CaLIDSlicer understands of an input, in words, as soon as it is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calid.errors import CalidError
+from calid.stack import SliceStack
+
+from .CineInput import MOST_PHASES, findSource
+from .StackWarnings import commonGap, warnings
+
+
+@dataclass(frozen=True, eq=False)
+class Understanding:
+    """What was understood of a node.
+
+    :param text: such as "10 slices, 8.0 mm apart (one gap of 16 mm), 30 phases, 1.4 mm in-plane"; empty on error.
+    :param warnings: sentences on what looks wrong but does not prevent a reconstruction.
+    :param phases: how many there are; 0 on error.
+    :param stack: the first phase; ``None`` on error.
+    :param error: why the node cannot be used, with the remedy, or ``None``.
+    """
+
+    text: str = ""
+    warnings: list[str] = field(default_factory=list)
+    phases: int = 0
+    stack: SliceStack | None = None
+    error: str | None = None
+
+
+def understand(node) -> Understanding:
+    """Look at a volume, or at a cine by its proxy volume, sequence or browser. Never raises.
+
+    Cheap enough for each change of a selection: it reads the voxels of one phase, and of the others the geometry.
+    """
+    try:
+        source = findSource(node)
+        source.check(range(min(source.phases, MOST_PHASES)))
+        stack = source.read([0])
+    except CalidError as error:
+        return Understanding(error=f"{error}: {error.remedy}." if error.remedy else f"{error}.")
+    gaps = _gaps(source.like, stack)
+    found = warnings(stack.voxels[0], gaps, stack.pixel_spacing)
+    if source.phases > MOST_PHASES:
+        found.append(f"There are {source.phases} phases; only the current one can be reconstructed.")
+    phases = source.phases if source.sequence else None
+    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
+
+
+def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
+    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
+    common = commonGap(gaps)
+    parts = [f"{len(gaps) + 1} slices, {common:.1f} mm apart{_otherGaps(gaps, common)}"]
+    if phases is not None:
+        parts.append(f"{phases} phase{'s' if phases > 1 else ''}")
+    rows, columns = (f"{spacing:.1f}" for spacing in stack.pixel_spacing)
+    parts.append(f"{rows} mm in-plane" if rows == columns else f"{rows} x {columns} mm in-plane")
+    return ", ".join(parts)
+
+
+def _gaps(volume, stack: SliceStack) -> np.ndarray:
+    """Distances in mm between the centres of the slices in the world.
+
+    A series with missing or unequally spaced slices is loaded by Slicer as an even stack below a transform that moves
+    the slices to their places, so the parent transform tells what the volume does not.
+    """
+    rows, columns = stack.voxels.shape[2:]
+    centres = [stack.frame[:3] @ [(columns - 1) / 2, (rows - 1) / 2, at, 1] for at in stack.positions]
+    world = np.array([_toWorld(volume, centre) for centre in centres])
+    return np.linalg.norm(np.diff(world, axis=0), axis=1)
+
+
+def _toWorld(volume, point: np.ndarray) -> list[float]:
+    moved = [0.0, 0.0, 0.0]
+    volume.TransformPointToWorld(list(point), moved)
+    return moved
+
+
+def _otherGaps(gaps: np.ndarray, common: float) -> str:
+    other = [f"{gap:.3g}" for gap in gaps if abs(gap - common) > 0.05 * common]
+    counts = [(other.count(gap), gap) for gap in dict.fromkeys(other)]
+    named = [f"one gap of {gap} mm" if count == 1 else f"{count} gaps of {gap} mm" for count, gap in counts]
+    return f" ({', '.join(named)})" if named else ""

@@ -1,0 +1,382 @@
+"""A dense cine: in step with its input, phase by phase, undone by one folder, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+
+from calid.errors import CalidError, Cancelled, UnusableInput
+from CaLIDSlicerLib.NodeState import SequenceState, VolumeState
+from CaLIDSlicerLib.PhaseNodes import phaseNodes
+from CaLIDSlicerLib.PhaseTimes import phaseTimes
+from CaLIDSlicerLib.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
+from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.VolumeBridge import ijkToRasOf, voxelsOf
+
+
+@pytest.fixture
+def reconstruct(repeatingWorker):
+    def run(node, **options) -> Reconstruction:
+        job = Reconstruction(node, 4.0, workerCommand=repeatingWorker, **options)
+        job.wait()
+        return job
+
+    return run
+
+
+def nodesOf(scene) -> set[str]:
+    return {scene.GetNthNode(number).GetID() for number in range(scene.GetNumberOfNodes())}
+
+
+def hierarchyOf(scene):
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+
+@pytest.mark.parametrize("chosen", ["proxy", "sequence", "browser"])
+def test_every_acquired_slice_of_every_phase_is_kept(makeCine, reconstruct, chosen):
+    cine = makeCine()
+    job = reconstruct(getattr(cine, chosen))
+    dense = [voxelsOf(node) for node in phaseNodes(job.sequence).values()]
+    assert np.array(dense).dtype == np.int16
+    np.testing.assert_array_equal(np.array(dense)[:, ::2], cine.voxels)
+    np.testing.assert_allclose(ijkToRasOf(job.volume), np.diag([1.4, 1.4, 4.0, 1.0]), atol=1e-12)
+
+
+def test_the_index_is_that_of_the_input(makeCine, reconstruct):
+    cine = makeCine(values=("0.5", "30.25", "61"))
+    cine.sequence.SetNumericIndexValueTolerance(0.01)
+    dense = reconstruct(cine.proxy).sequence
+    for get in ("GetIndexName", "GetIndexUnit", "GetIndexTypeAsString", "GetNumericIndexValueTolerance"):
+        assert getattr(dense, get)() == getattr(cine.sequence, get)()
+    assert list(phaseNodes(dense)) == ["0.5", "30.25", "61"]
+
+
+def test_a_text_index(makeCine, reconstruct):
+    cine = makeCine(values=("systole", "late", "diastole"), index="text")
+    assert list(phaseNodes(reconstruct(cine.sequence).sequence)) == ["systole", "late", "diastole"]
+
+
+def test_frame_numbers_stay_and_the_times_come_as_attributes(makeCine, reconstruct):
+    cine = makeCine(values=("0", "1", "2"))
+    cine.sequence.SetIndexName("")
+    cine.sequence.SetIndexUnit("")
+    for number, time in enumerate(("0", "31.5", "63")):
+        cine.sequence.GetNthDataNode(number).SetAttribute("DICOM.triggerTime", time)
+    dense = reconstruct(cine.proxy).sequence
+    assert list(phaseNodes(dense)) == ["0", "1", "2"]
+    assert dense.GetAttribute("MultiVolume.FrameLabels") == "0,31.5,63"
+    assert dense.GetAttribute("MultiVolume.FrameIdentifyingDICOMTagUnits") == "ms"
+    assert dense.GetNthDataNode(1).GetAttribute("DICOM.triggerTime") == "31.5"
+    assert phaseTimes(dense) == pytest.approx((0, 31.5, 63))
+
+
+def test_input_and_output_play_in_step(makeCine, reconstruct, sequencesLogic):
+    cine = makeCine()
+    job = reconstruct(cine.proxy)
+    assert job.browser is cine.browser
+    for number in (2, 0, 1):
+        cine.browser.SetSelectedItemNumber(number)
+        np.testing.assert_array_equal(voxelsOf(job.volume)[::2], voxelsOf(cine.proxy))
+        np.testing.assert_array_equal(voxelsOf(cine.proxy), cine.voxels[number])
+
+
+def test_a_sequence_without_a_browser_gets_one_for_both(makeCine, reconstruct):
+    cine = makeCine(isPlayed=False)
+    job = reconstruct(cine.sequence, uncertainty=True)
+    assert job.browser.GetMasterSequenceNode() is cine.sequence
+    assert job.browser.GetProxyNode(job.sequence) is job.volume
+    np.testing.assert_array_equal(voxelsOf(job.browser.GetProxyNode(cine.sequence)), cine.voxels[0])
+
+
+def test_selection_and_playback_are_not_disturbed(makeCine, repeatingWorker, sequencesLogic):
+    cine = makeCine()
+    cine.browser.SetSelectedItemNumber(1)
+    cine.browser.PlaybackActiveOn()
+    seen: list = []
+
+    def look(job, number):
+        seen.append((number, cine.browser.GetSelectedItemNumber(), cine.browser.GetPlaybackActive()))
+
+    Reconstruction(cine.proxy, 4.0, onPhase=look, workerCommand=repeatingWorker).wait()
+    assert seen == [(0, 1, True), (1, 1, True), (2, 1, True)]
+    assert (cine.browser.GetSelectedItemNumber(), cine.browser.GetPlaybackActive()) == (1, True)
+
+
+def test_phases_appear_one_by_one(makeCine, repeatingWorker):
+    cine = makeCine()
+    cine.browser.SetSelectedItemNumber(2)
+    seen: list = []
+
+    def look(job, _number):
+        count = job.sequence.GetNumberOfDataNodes()
+        np.testing.assert_array_equal(voxelsOf(job.volume)[::2], cine.voxels[count - 1])  # the last one that is done
+        seen.append((count, job.finished))
+
+    Reconstruction(cine.proxy, 4.0, onPhase=look, workerCommand=repeatingWorker).wait()
+    assert seen == [(1, False), (2, False), (3, False)]
+
+
+def test_a_proxy_switched_while_running_has_no_effect(makeCine, repeatingWorker, sequencesLogic):
+    cine = makeCine()
+
+    def switch(_job, number):
+        cine.browser.SetSelectedItemNumber((number + 1) % 3)
+
+    job = Reconstruction(cine.proxy, 4.0, onPhase=switch, workerCommand=repeatingWorker)
+    job.wait()
+    dense = [voxelsOf(node)[::2] for node in phaseNodes(job.sequence).values()]
+    np.testing.assert_array_equal(np.array(dense), cine.voxels)
+
+
+def test_one_window_for_all_phases(makeCine, reconstruct, sequencesLogic):
+    cine = makeCine()
+    cine.proxy.GetDisplayNode().AutoWindowLevelOff()
+    cine.proxy.GetDisplayNode().SetWindowLevel(321, 123)
+    display = reconstruct(cine.proxy).volume.GetDisplayNode()
+    for number in range(3):
+        cine.browser.SetSelectedItemNumber(number)
+        assert (display.GetAutoWindowLevel(), display.GetWindow(), display.GetLevel()) == (0, 321, 123)
+
+
+def test_the_window_of_a_cine_that_was_never_shown(makeCine, reconstruct):
+    cine = makeCine(isPlayed=False)
+    display = reconstruct(cine.sequence).volume.GetDisplayNode()
+    low, high = cine.voxels.min(), np.percentile(cine.voxels, 99.5)
+    assert display.GetAutoWindowLevel() == 0
+    assert (display.GetWindow(), display.GetLevel()) == pytest.approx((high - low, (high + low) / 2))
+
+
+def test_mask_and_uncertainty(makeCine, reconstruct, sequencesLogic):
+    cine = makeCine()
+    job = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    mask = job.volume.GetNodeReference(MASK_ROLE)
+    assert job.sequence.GetNodeReference(MASK_ROLE) is mask
+    assert voxelsOf(mask)[:, 0, 0].tolist() == [0, 1, 0, 1, 0, 1, 0]
+    spread, spreads = (node.GetNodeReference(UNCERTAINTY_ROLE) for node in (job.volume, job.sequence))
+    assert cine.browser.GetProxyNode(spreads) is spread
+    assert spread.GetDisplayNode().GetAutoWindowLevel() == 0
+    for number in range(3):
+        cine.browser.SetSelectedItemNumber(number)
+        assert voxelsOf(spread).max() == 0.5 + number
+
+
+def test_provenance_is_on_all_nodes(makeCine, reconstruct):
+    cine = makeCine()
+    job = reconstruct(cine.proxy, seed=11)
+    for node in (job.volume, job.sequence, *phaseNodes(job.sequence).values()):
+        assert node.GetAttribute("CaLID.model") == "repeat"
+        assert node.GetAttribute("CaLID.seed") == "11"
+        assert json.loads(node.GetAttribute("CaLID.acquired")) == [0, None, 1, None, 2, None, 3]
+    assert job.volume.GetNodeReference(INPUT_ROLE) is cine.proxy
+    assert job.sequence.GetNodeReference(INPUT_ROLE) is cine.sequence
+
+
+def test_the_parent_transform_is_kept(makeCine, reconstruct, scene):
+    cine = makeCine()
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    cine.proxy.SetAndObserveTransformNodeID(transform.GetID())
+    job = reconstruct(cine.proxy, mask=True)
+    assert job.volume.GetParentTransformNode() is transform
+    assert job.volume.GetNodeReference(MASK_ROLE).GetParentTransformNode() is transform
+
+
+def test_deleting_the_folder_undoes_the_result(makeCine, reconstruct, scene, sequencesLogic):
+    cine = makeCine()
+    hierarchy = hierarchyOf(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
+    hierarchy.CreateItem(study, cine.proxy)
+    cine.browser.PlaybackActiveOn()
+    before = {node for node in nodesOf(scene) if "Volume" in node or "Sequence" in node}
+
+    job = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(job.volume))
+    assert (hierarchy.GetItemName(folder), hierarchy.GetItemParent(folder)) == ("SAX CaLID", study)
+    assert hierarchy.GetNumberOfItemChildren(folder) == 5
+
+    hierarchy.RemoveItem(folder, True, True)  # what "Delete" does in the Data module
+    left = {node for node in nodesOf(scene) if "Volume" in node or "Sequence" in node}
+    assert {node for node in left - before if "Display" not in node and "Storage" not in node} == set()
+    assert before <= left
+    cine.browser.SetSelectedItemNumber(1)
+    np.testing.assert_array_equal(voxelsOf(cine.proxy), cine.voxels[1])
+
+
+def test_the_current_phase_becomes_a_single_volume(makeCine, reconstruct):
+    cine = makeCine()
+    cine.browser.SetSelectedItemNumber(1)
+    job = reconstruct(cine.proxy, phases="current")
+    assert (job.sequence, job.browser) == (None, None)
+    assert (job.volume.GetName(), job.volume.GetAttribute("CaLID.phase")) == ("SAX phase 2 CaLID", "30")
+    np.testing.assert_array_equal(voxelsOf(job.volume)[::2], cine.voxels[1])
+    assert not cine.browser.IsProxyNodeID(job.volume.GetID())
+
+
+def runToStall(node, command, **options) -> Reconstruction:
+    seen: list = []
+    job = Reconstruction(node, 4.0, onPhase=lambda _job, n: seen.append(n), workerCommand=command, **options)
+    while len(seen) < 2 and not job.finished:
+        job.poll()
+    assert seen == [0, 1]
+    return job
+
+
+@pytest.mark.parametrize("isPlayed", [True, False])
+def test_cancel_removes_every_node(makeCine, stallingWorker, scene, sequencesLogic, isPlayed):
+    cine = makeCine(isPlayed=isPlayed)
+    hierarchyOf(scene)
+    if isPlayed:
+        cine.browser.PlaybackActiveOn()
+    before = nodesOf(scene)
+    job = runToStall(cine.sequence, stallingWorker, mask=True, uncertainty=True)
+    assert nodesOf(scene) > before
+    job.cancel()
+    assert isinstance(job.error, Cancelled)
+    assert nodesOf(scene) == before
+    assert (job.volume, job.sequence, job.browser) == (None, None, None)
+    assert hierarchyOf(scene).GetItemByName("SAX CaLID") == 0
+    if isPlayed:
+        assert cine.browser.GetPlaybackActive()
+        assert cine.browser.GetNumberOfSynchronizedSequenceNodes(True) == 1
+
+
+def test_cancel_can_keep_the_finished_phases(makeCine, stallingWorker, sequencesLogic):
+    cine = makeCine(values=("0", "30", "60"))
+    job = runToStall(cine.proxy, stallingWorker, mask=True, uncertainty=True)
+    job.cancel(keep=True)
+    assert isinstance(job.error, Cancelled)
+    assert list(phaseNodes(job.sequence)) == ["0", "30"]
+    assert job.sequence.GetAttribute("MultiVolume.FrameLabels") == "0,30"
+    assert job.sequence.GetAttribute("CaLID.finished_phases") == "2 of 3"
+    assert job.volume.GetAttribute("CaLID.model") == "repeat"
+    cine.browser.SetSelectedItemNumber(1)
+    np.testing.assert_array_equal(voxelsOf(job.volume)[::2], cine.voxels[1])
+    assert list(phaseNodes(job.sequence.GetNodeReference(UNCERTAINTY_ROLE))) == ["0", "30"]
+
+
+def test_nothing_finished_nothing_kept(makeCine, makeWorker, scene):
+    cine = makeCine()
+    hierarchyOf(scene)
+    before = nodesOf(scene)
+    job = Reconstruction(cine.proxy, 4.0, workerCommand=makeWorker("import time; time.sleep(60)"))
+    job.cancel(keep=True)
+    assert (nodesOf(scene), job.volume) == (before, None)
+
+
+def test_two_jobs_on_one_cine(makeCine, repeatingWorker, sequencesLogic):
+    cine = makeCine()
+    jobs = [Reconstruction(cine.proxy, spacing, workerCommand=repeatingWorker) for spacing in (4.0, 2.0)]
+    while not all(job.finished for job in jobs):
+        for job in jobs:
+            job.poll()
+    assert [job.error for job in jobs] == [None, None]
+    assert [job.volume.GetName() for job in jobs] == ["SAX CaLID", "SAX CaLID_1"]
+    assert [voxelsOf(job.volume).shape[0] for job in jobs] == [7, 13]
+
+
+def state(job) -> list:
+    voxels = [voxelsOf(node).copy() for node in (job.volume, *phaseNodes(job.sequence).values())]
+    attributes = {name: job.sequence.GetAttribute(name) for name in job.sequence.GetAttributeNames()}
+    display = job.volume.GetDisplayNode()
+    references = [job.sequence.GetNodeReferenceID(role) for role in (MASK_ROLE, UNCERTAINTY_ROLE)]
+    window = (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel())
+    return [voxels, attributes, window, references, ijkToRasOf(job.volume).tolist()]
+
+
+@pytest.mark.parametrize("chosen", ["volume", "sequence"])
+def test_an_earlier_result_is_overwritten(makeCine, reconstruct, repeatingWorker, scene, sequencesLogic, chosen):
+    cine = makeCine()
+    first = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    stale = [first.volume.GetNodeReferenceID(role) for role in (MASK_ROLE, UNCERTAINTY_ROLE)]
+    second = Reconstruction(cine.proxy, 2.0, output=getattr(first, chosen), workerCommand=repeatingWorker)
+    second.wait()
+    assert (second.volume, second.sequence) == (first.volume, first.sequence)
+    assert voxelsOf(second.volume).shape[0] == 13
+    assert [scene.GetNodeByID(node) for node in stale] == [None, None]
+    assert cine.browser.GetNumberOfSynchronizedSequenceNodes(True) == 2
+
+
+@pytest.mark.parametrize("chosen", ["volume", "sequence"])
+def test_an_overwritten_result_comes_back_after_cancel(
+    makeCine, reconstruct, stallingWorker, scene, sequencesLogic, chosen
+):
+    cine = makeCine()
+    first = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    expected, before = state(first), nodesOf(scene)
+    slicer.util.arrayFromVolume(cine.sequence.GetNthDataNode(0))[:] //= 2
+    job = runToStall(cine.proxy, stallingWorker, output=getattr(first, chosen), mask=True)
+    assert not np.array_equal(voxelsOf(first.volume), expected[0][0])
+    job.cancel()
+    found = state(first)
+    assert found[1:] == expected[1:]
+    for one, other in zip(found[0], expected[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert nodesOf(scene) == before
+
+
+def test_a_new_volume_becomes_the_proxy(makeCine, reconstruct, scene):
+    cine = makeCine()
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Result")  # as the node selector makes one
+    job = reconstruct(cine.proxy, output=empty)
+    assert job.volume is empty
+    assert cine.browser.GetProxyNode(job.sequence) is empty
+
+
+def test_an_existing_volume_takes_a_still_and_comes_back_after_failure(makeVolume, reconstruct, makeWorker):
+    sparse, output = makeVolume(), makeVolume(np.arange(60, dtype=np.int16).reshape(3, 4, 5), name="mine")
+    done = reconstruct(sparse, output=output)
+    assert (done.volume, output.GetName(), output.GetAttribute("CaLID.model")) == (output, "mine", "repeat")
+    np.testing.assert_array_equal(voxelsOf(output)[::2], voxelsOf(sparse))
+
+    before, matrix = voxelsOf(output).copy(), ijkToRasOf(output)
+    with pytest.raises(CalidError):
+        Reconstruction(sparse, 2.0, output=output, workerCommand=makeWorker("sys.exit(1)")).wait()
+    np.testing.assert_array_equal(voxelsOf(output), before)
+    np.testing.assert_array_equal(ijkToRasOf(output), matrix)
+
+
+def test_outputs_that_cannot_be_taken(makeCine, makeVolume, scene, reconstruct):
+    cine, still = makeCine(), makeVolume(name="still")
+    labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    other = makeCine(name="other")
+    cases = [
+        (cine.proxy, cine.proxy, "never overwritten"),
+        (cine.proxy, cine.sequence, "never overwritten"),
+        (cine.proxy, labels, "LabelMapVolume"),
+        (cine.proxy, other.sequence, "other browser"),
+        (cine.proxy, slicer.vtkMRMLScalarVolumeNode(), "not in the scene"),
+        (still, cine.proxy, "belongs to a cine"),
+        (still, cine.sequence, "belongs to a cine"),
+    ]
+    for node, output, said in cases:
+        with pytest.raises(UnusableInput, match=said) as caught:
+            reconstruct(node, output=output)
+        assert caught.value.remedy
+
+
+def test_the_states_share_the_voxels(makeCine, makeVolume):
+    """Keeping what is overwritten must not double the memory."""
+    volume, cine = makeVolume(), makeCine()
+    assert VolumeState(volume)._content.GetImageData() is volume.GetImageData()
+    kept = SequenceState(cine.sequence)._phases["30"]
+    assert kept.GetImageData() is cine.sequence.GetNthDataNode(1).GetImageData()
+
+
+def test_the_hierarchy_items_that_slicer_makes_are_moved(makeCine, reconstruct, scene):
+    hierarchy = hierarchyOf(scene)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def addItem(_scene, _event, node):  # in the application a plugin does so
+        if node.IsA("vtkMRMLVolumeNode"):
+            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+    scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, addItem)
+    job = reconstruct(makeCine().proxy, mask=True)
+    folders = {
+        hierarchy.GetItemName(hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)))
+        for node in (job.volume, job.sequence, job.volume.GetNodeReference(MASK_ROLE))
+    }
+    assert folders == {"SAX CaLID"}
