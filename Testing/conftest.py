@@ -1,4 +1,4 @@
-"""What all tests share: repeatable property tests, and a said skip of the MRML tests where MRML cannot be installed."""
+"""What all tests share: repeatable property tests, and a said skip of Slicer's tests where its parts are missing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,24 @@ settings.load_profile("repeatable")
 class SkippedFolder(pytest.Collector):
     """A test folder that is reported as skipped, without importing its modules or its conftest."""
 
+    reason = ""
+
     def collect(self) -> list[pytest.Item | pytest.Collector]:
-        pytest.skip(WITHOUT_MRML)
+        pytest.skip(self.reason)
+
+
+def obstacle(folder: str) -> str:
+    """Why the tests of a folder cannot run here; empty if they can."""
+    if folder not in ("slicer", "panel"):
+        return ""
+    if importlib.util.find_spec("slicer_core") is None:
+        return WITHOUT_MRML
+    if folder == "panel":
+        try:
+            importlib.import_module("PySide6.QtUiTools")
+        except ImportError as error:  # PySide6 itself, or a system library such as libEGL
+            return f"needs Qt by PySide6-Essentials, which cannot be loaded here: {error}"
+    return ""
 
 
 @pytest.fixture
@@ -36,7 +52,10 @@ def package(monkeypatch) -> ModuleType:
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Skip ``Testing/slicer`` as a whole where slicer-core is not installed."""
-    if path == Path(__file__).parent / "slicer" and importlib.util.find_spec("slicer_core") is None:
-        return SkippedFolder.from_parent(parent, name=path.name, path=path)
-    return None
+    """Skip ``Testing/slicer`` and ``Testing/panel`` as a whole where slicer-core or Qt cannot be loaded."""
+    reason = obstacle(path.name) if path.parent == Path(__file__).parent else ""
+    if not reason:
+        return None
+    folder = SkippedFolder.from_parent(parent, name=path.name, path=path)
+    folder.reason = reason
+    return folder

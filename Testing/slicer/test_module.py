@@ -1,4 +1,4 @@
-"""CaLIDSlicer.py on real MRML, with stand-ins for what only the application has: Qt and the module base classes."""
+"""CaLIDSlicer.py without a window: what a console or a script does, on real MRML; the panel is in ``Testing/panel``."""
 
 from __future__ import annotations
 
@@ -7,69 +7,50 @@ import sys
 import time
 from types import ModuleType, SimpleNamespace
 from unittest import TestCase
-from unittest.mock import MagicMock
 
-import numpy as np
 import pytest
-import slicer
 
 from calid.errors import Cancelled, UnusableInput
-from calid.protocol import Progress, Started, Warned
+from calid.protocol import Checked
 from CaLIDSlicerLib.VolumeBridge import voxelsOf
+
+OWN = ("CaLIDSlicerLib.Panel", "CaLIDSlicerLib.Parameters")
 
 
 class Base:
     """Of module, widget and logic."""
 
     def __init__(self, parent=None) -> None:
-        self.parent, self.layout = parent, MagicMock()
-
-    def setup(self) -> None:
-        pass
+        self.parent = parent
 
 
 class TestBase(TestCase):
     __test__ = False
 
-    def delayDisplay(self, message: str) -> None:
-        self.skipTest(message)
-
 
 @pytest.fixture
 def module(monkeypatch):
-    """The module file, imported as Slicer does."""
-    freshWidgets = {name: lambda *_args: MagicMock() for name in ("QPushButton", "QLabel", "QProgressBar")}
+    """The module file, imported as Slicer does, with stand-ins for what only the application has."""
     scripted = ModuleType("slicer.ScriptedLoadableModule")
     for suffix in ("", "Logic", "Widget"):
         setattr(scripted, f"ScriptedLoadableModule{suffix}", Base)
     scripted.ScriptedLoadableModuleTest = TestBase
-    i18n = SimpleNamespace(tr=str, translate=lambda _context, text: text)
     stand_ins = {
-        "qt": MagicMock(**freshWidgets),
-        "ctk": MagicMock(),
+        "qt": ModuleType("qt"),
         "slicer.ScriptedLoadableModule": scripted,
-        "slicer.i18n": i18n,
+        "slicer.i18n": SimpleNamespace(tr=str, translate=lambda _context, text: text),
+        "slicer.parameterNodeWrapper": SimpleNamespace(
+            WithinRange=lambda *limits: limits, parameterNodeWrapper=lambda wrapped: wrapped
+        ),
     }
     for name, value in stand_ins.items():
         monkeypatch.setitem(sys.modules, name, value)
-    monkeypatch.setattr(slicer, "qMRMLNodeComboBox", MagicMock(), raising=False)
-    monkeypatch.setattr(slicer.util, "errorDisplay", MagicMock())
-    monkeypatch.setattr(slicer.util, "setSliceViewerLayers", MagicMock())
     spec = importlib.util.find_spec("CaLIDSlicer")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def widget(module, repeatingWorker, makeVolume):
-    widget = module.CaLIDSlicerWidget()
-    widget.setup()
-    widget.logic = module.CaLIDSlicerLogic(repeatingWorker)
-    widget.spacingBox.value = 4.0
-    widget.inputSelector.currentNode.return_value = makeVolume()
-    yield widget
-    widget.cleanup()
+    yield module
+    for name in [name for name in sys.modules if name.startswith(OWN)]:
+        del sys.modules[name]  # they hold the stand-ins
 
 
 def pollUntilFinished(job) -> None:
@@ -80,16 +61,10 @@ def pollUntilFinished(job) -> None:
         time.sleep(0.02)
 
 
-def isEnabled(button) -> bool:
-    return button.setEnabled.call_args.args[0]
-
-
-def test_the_module_describes_itself(module):
+def test_the_module_needs_no_application(module):
     parent = SimpleNamespace()
     module.CaLIDSlicer(parent)
-    assert parent.categories == ["Cardiac"]
-    assert "not for diagnosis" in parent.helpText
-    assert "Automated Cardiac Diagnosis Challenge" in parent.acknowledgementText
+    assert parent.title
     assert parent.contributors
 
 
@@ -98,6 +73,14 @@ def test_reconstruct_blocks_and_returns_the_dense_volume(module, repeatingWorker
     dense = module.CaLIDSlicerLogic(repeatingWorker).reconstruct(sparse, spacing=4.0, mask=True)
     assert voxelsOf(dense).shape == (7, 40, 48)
     assert dense.GetNodeReference("CaLID.synthesised")
+
+
+@pytest.mark.parametrize("kind", ["proxy", "sequence", "browser"])
+def test_a_cine_is_given_by_any_of_its_nodes(module, repeatingWorker, makeCine, kind):
+    cine = makeCine()
+    dense = module.CaLIDSlicerLogic(repeatingWorker).reconstruct(getattr(cine, kind), spacing=4.0)
+    sequence = cine.browser.GetSequenceNode(dense)
+    assert sequence.GetNumberOfDataNodes() == cine.sequence.GetNumberOfDataNodes()
 
 
 def test_start_returns_at_once_with_a_job(module, repeatingWorker, makeVolume, scene):
@@ -118,75 +101,18 @@ def test_start_can_be_cancelled(module, repeatingWorker, makeVolume):
     assert isinstance(job.error, Cancelled)
 
 
-@pytest.mark.parametrize("name", ["test_oneSliceIsRefused", "test_nothingToDoIsRefused", "test_acquiredSlicesAreKept"])
-def test_the_self_test_passes(module, name):
-    result = module.CaLIDSlicerTest(name).run()
-    assert result.wasSuccessful(), result.failures + result.errors
-    assert not result.skipped
-
-
-def test_apply_shows_the_dense_volume(widget):
-    assert isEnabled(widget.applyButton)
-    widget.onApply()
-    assert not isEnabled(widget.applyButton)
-    assert isEnabled(widget.cancelButton)
-    pollUntilFinished(widget.job)
-    assert isEnabled(widget.applyButton)
-    shown = slicer.util.setSliceViewerLayers.call_args.kwargs["background"]
-    assert shown.GetName() == "SAX CaLID"
-    assert widget.progressBar.setValue.call_args.args == (100,)
-    slicer.util.errorDisplay.assert_not_called()
-
-
-def test_cancel_is_no_error(widget):
-    widget.onApply()
-    widget.onCancel()
-    assert widget.job is None
-    assert isEnabled(widget.applyButton)
-    slicer.util.errorDisplay.assert_not_called()
-
-
-def test_leaving_the_module_ends_the_job(widget):
-    widget.onApply()
-    job = widget.job
-    widget.cleanup()
-    assert isinstance(job.error, Cancelled)
-
-
-def test_an_unusable_input_is_explained(widget, makeVolume):
-    widget.inputSelector.currentNode.return_value = makeVolume(np.arange(20.0).reshape(1, 4, 5))
-    widget.onApply()
-    assert "1 slice" in slicer.util.errorDisplay.call_args.args[0]
-    assert isEnabled(widget.applyButton)
-
-
-def test_a_failed_job_is_explained(widget, module, makeWorker):
-    widget.logic = module.CaLIDSlicerLogic(makeWorker("sys.exit('the reason')"))
-    widget.onApply()
-    pollUntilFinished(widget.job)
-    assert "the reason" in slicer.util.errorDisplay.call_args.args[0]
-    assert isEnabled(widget.applyButton)
-
-
-def test_without_a_volume_there_is_nothing_to_apply(widget):
-    widget.inputSelector.currentNode.return_value = None
-    widget._showState()
-    assert not isEnabled(widget.applyButton)
-
-
-@pytest.mark.parametrize(
-    ("event", "text"),
-    [
-        (Started("m1", "cpu", 1, 4, 7), "m1 on cpu"),
-        (Warned("slow"), "slow"),
-        (Progress(0, 1, 1, 4, 0.25, 61.6), "62 s left"),
-    ],
-)
-def test_progress_is_shown(widget, event, text):
-    widget.onProgress(event)
-    assert widget.status.setText.call_args.args == (text,)
-
-
 def test_the_logic_refuses_before_it_starts(module, makeVolume):
     with pytest.raises(UnusableInput):
         module.CaLIDSlicerLogic(["/no/such/program"]).start(makeVolume(), spacing=0)
+
+
+def test_the_self_check_goes_through_the_same_worker(module, makeWorker, makeVolume):
+    checked = Checked([], "predicted.npy", 8.0)
+    worker = makeWorker(f"print({checked.to_line()!r}); print(job.task, file=sys.stderr); sys.exit(1)")
+    job = module.CaLIDSlicerLogic(worker).selfCheck(makeVolume())
+    pollUntilFinished(job)
+    assert "self-check" in str(job.error)
+
+
+def test_the_self_test_knows_its_logic(module):
+    assert isinstance(module.CaLIDSlicerTest().makeLogic(), module.CaLIDSlicerLogic)

@@ -1,0 +1,148 @@
+"""The panel: shows the state of its parameters and of what runs, and passes presses of buttons on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from .PanelAdvanced import PanelAdvanced
+from .PanelPreparation import Preparation, phasesOf
+from .PanelResults import PanelResults
+from .PanelRun import PanelRun
+from .PanelServices import PanelServices
+from .PanelState import Activity, PanelState, Plan, panelState, planFor
+
+
+class Panel(VTKObservationMixin):
+    """Behaviour of the widgets of ``CaLIDSlicer.ui``.
+
+    :param ui: object with the named widgets as attributes.
+    """
+
+    def __init__(self, ui: Any, services: PanelServices) -> None:
+        super().__init__()
+        self.ui, self._services = ui, services
+        self._parameters: Any = None
+        self._guiTag: Any = None
+        self._understanding: Any = None
+        self._understoodNode: Any = None
+        preparation = Preparation(services)
+        self._results = PanelResults(ui, services)
+        self._advanced = PanelAdvanced(ui, services, preparation)
+        self.run = PanelRun(services, preparation, self._refresh, self._onVolume, self._results.setReport)
+        ui.applyButton.clicked.connect(self.onApply)
+        ui.selfCheckButton.clicked.connect(self._onSelfCheck)
+        self._refresh()
+
+    def setParameters(self, parameters: Any) -> None:
+        """Connect the widgets with the ``Parameters`` of a scene; ``None`` disconnects them."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self.removeObservers()
+        self._parameters = parameters
+        if parameters is not None:
+            _chooseFirstVolume(parameters)
+            self._guiTag = parameters.connectGui(self.ui)
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+        self._understandAnew()
+
+    def enter(self) -> None:
+        """Look at the input again: it may have been changed, or loaded, since the panel was left."""
+        if self._parameters is not None:
+            _chooseFirstVolume(self._parameters)
+            self._understandAnew()
+
+    def close(self) -> None:
+        """End what runs and let go of the scene."""
+        self.run.close()
+        self._results.setReport(None)
+        self.setParameters(None)
+
+    def onApply(self) -> None:
+        """Start, or cancel what runs."""
+        if self._parameters is None:
+            return
+        if self.run.activity is not Activity.NOTHING:
+            self.run.cancel(self._parameters.keepPhases)
+            return
+        self._understandAnew()  # the voxels may have changed since the node was chosen
+        plan = self._plan()
+        if plan and plan.slices:
+            self.run.reconstruct(self._parameters, self._understanding, plan)
+
+    def _onSelfCheck(self) -> None:
+        self.run.selfCheck(self._parameters)
+
+    def _onVolume(self, job: Any) -> None:
+        if self._parameters is not None:
+            self._parameters.result = job.volume
+        show = self._results.showFinished if job.finished else self._results.showFirstPhase
+        show(job)
+
+    def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
+        if self._parameters.input is not self._understoodNode:
+            self._results.setReport(None)
+            self._understandAnew()
+        else:
+            self._refresh()
+
+    def _understandAnew(self) -> None:
+        self._understoodNode = self._parameters.input if self._parameters is not None else None
+        isChosen = self._understoodNode is not None
+        self._understanding = self._services.understand(self._understoodNode) if isChosen else None
+        self._refresh()
+
+    def _plan(self) -> Plan | None:
+        if self._parameters is None or self._understanding is None or self._understanding.error:
+            return None
+        return planFor(self._understanding.stack, self._parameters.spacing, self._parameters.isotropic)
+
+    def _savesPhases(self) -> bool:
+        if self.run.activity is Activity.RECONSTRUCTION:
+            return self.run.phases > 1
+        return self._understanding is not None and phasesOf(self._parameters, self._understanding) > 1
+
+    def _refresh(self) -> None:
+        isotropic = self._parameters is not None and self._parameters.isotropic
+        self._showState(
+            panelState(self._understanding, self._plan(), isotropic, self.run.activity, self._savesPhases())
+        )
+        self._showRun()
+        parameters = self._parameters
+        self._results.setVolume(parameters.result if parameters is not None else None)
+        self._advanced.showDevice(parameters.device.value if parameters is not None else "auto")
+
+    def _showState(self, state: PanelState) -> None:
+        ui = self.ui
+        _say(ui.understoodLabel, state.understood)
+        _say(ui.inputWarningLabel, state.inputWarnings)
+        _say(ui.planLabel, state.plan)
+        ui.phasesComboBox.setEnabled(state.phasesEnabled)
+        ui.spacingSpinBox.setEnabled(state.spacingEnabled)
+        for settings in (ui.inputSelector, ui.outputSection, ui.advancedSection):
+            settings.setEnabled(state.settingsEnabled)
+        ui.applyButton.setText(state.applyText)
+        ui.applyButton.setToolTip(state.applyToolTip)
+        ui.applyButton.setEnabled(state.applyEnabled)
+        ui.keepPhasesCheckBox.setVisible(state.keepVisible)
+        ui.selfCheckButton.setEnabled(state.selfCheckEnabled)
+
+    def _showRun(self) -> None:
+        run = self.run
+        self.ui.progressBar.setVisible(run.activity is not Activity.NOTHING)
+        self.ui.progressBar.setValue(round(1000 * run.fraction))
+        _say(self.ui.statusLabel, run.status)
+        _say(self.ui.notesLabel, "\n".join(run.notes))
+
+
+def _say(label: Any, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))  # an empty label would leave a gap in the layout
+
+
+def _chooseFirstVolume(parameters: Any) -> None:
+    if parameters.input is None:
+        parameters.input = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")

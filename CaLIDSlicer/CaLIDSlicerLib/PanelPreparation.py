@@ -1,0 +1,89 @@
+"""Between Apply and the start of the worker: what is missing is installed, what is too much is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .PanelServices import PanelServices
+from .PanelState import Plan
+from .Parameters import Phases, jobOptions
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What the worker is started with.
+
+    :param options: fields of :class:`calid.protocol.Job`.
+    :param notes: sentences for the user.
+    """
+
+    options: dict[str, Any]
+    notes: list[str]
+
+
+class Preparation:
+    """Questions before a run, each asked once and none while it runs; ``None`` stands for one that was declined.
+
+    ``report`` is the ``DeviceReport`` of the device that was found, ``None`` before anybody looked.
+    """
+
+    def __init__(self, services: PanelServices) -> None:
+        self._services = services
+        self.report: Any = None
+
+    def look(self, wanted: str) -> Any:
+        """Find the device; takes seconds.
+
+        :param wanted: as in :class:`calid.protocol.Job`.
+        :raises CalidError: if it cannot be used.
+        """
+        self.report = self._services.findDevice(wanted)
+        return self.report
+
+    def forSelfCheck(self, parameters: Any) -> Ready | None:
+        """Prepare a self-check with the chosen device and weights.
+
+        :raises CalidError: if something cannot be installed.
+        """
+        models = self._services.models.modelsFolder()
+        options = {"seed": parameters.seed, "device": parameters.device.value, "models": models}
+        return Ready(options, []) if self._install() else None
+
+    def forReconstruction(self, parameters: Any, understanding: Any, plan: Plan) -> Ready | None:
+        """Prepare a reconstruction with the chosen options, and with what the preflight changed.
+
+        :raises CalidError: if something cannot be installed or there is no such device.
+        """
+        options = {**jobOptions(parameters), "models": self._services.models.modelsFolder()}
+        if not self._install():
+            return None
+        stack, phases = understanding.stack, phasesOf(parameters, understanding)
+        check = self._services.preflight(
+            (phases, *stack.voxels.shape[1:]),
+            plan.slices,
+            stack.pixel_spacing,
+            options["samples"],
+            options["steps"],
+            options["uncertainty"],
+            self.look(options["device"]),
+            self._services.freeMemory(),
+            self._services.freeDisk(),
+        )
+        if check.question and not self._services.ask(check.question):
+            return None
+        return Ready({**options, **check.jobOptions}, check.lines)
+
+    def _install(self) -> bool:
+        question = self._services.dependencies.question()
+        if question is None:
+            return True
+        if not self._services.ask(question):
+            return False
+        self.report = self._services.dependencies.install()
+        return True
+
+
+def phasesOf(parameters: Any, understanding: Any) -> int:
+    """How many phases would be reconstructed."""
+    return understanding.phases if parameters.phases is Phases.ALL else 1

@@ -1,0 +1,148 @@
+"""Which situation shows which texts and which enabled controls: pure, so that every state can be tested and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from calid.errors import CalidError
+from calid.plan import plan_slices
+from calid.protocol import Event, Progress, Started
+from calid.stack import SliceStack
+
+
+class Activity(Enum):
+    """What the panel is busy with."""
+
+    NOTHING = auto()
+    PREPARING = auto()
+    RECONSTRUCTION = auto()
+    SELF_CHECK = auto()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What Apply would make of the input.
+
+    :param spacing: in mm, the largest distance between slices of the result.
+    :param slices: of the dense stack; 0 if ``error`` says why there is none.
+    """
+
+    spacing: float
+    slices: int
+    text: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PanelState:
+    """What the controls of the upper half of the panel show."""
+
+    understood: str
+    inputWarnings: str
+    plan: str
+    phasesEnabled: bool
+    settingsEnabled: bool
+    spacingEnabled: bool
+    applyText: str
+    applyToolTip: str
+    applyEnabled: bool
+    keepVisible: bool
+    selfCheckEnabled: bool
+
+
+def panelState(
+    understanding: Any, plan: Plan | None, isotropic: bool, activity: Activity, savesPhases: bool
+) -> PanelState:
+    """The state of the panel.
+
+    :param understanding: ``Understanding.Understanding`` of the chosen node, ``None`` if none is chosen.
+    :param plan: of a usable input, else ``None``.
+    :param savesPhases: whether all phases of a cine would be, or are being reconstructed.
+    """
+    isIdle = activity is Activity.NOTHING
+    obstacle = _obstacle(understanding, plan)
+    applyText, applyToolTip = _applyTexts(activity, obstacle)
+    isUsable = understanding is not None and not understanding.error
+    return PanelState(
+        understood=_understood(understanding),
+        inputWarnings="\n".join(map(warningText, understanding.warnings)) if understanding else "",
+        plan=(plan.error or plan.text) if plan else "",
+        phasesEnabled=isUsable and understanding.phases > 1,
+        settingsEnabled=isIdle,
+        spacingEnabled=isIdle and not isotropic,
+        applyText=applyText,
+        applyToolTip=applyToolTip,
+        applyEnabled=not obstacle if isIdle else activity is not Activity.PREPARING,
+        keepVisible=savesPhases,
+        selfCheckEnabled=isIdle and isUsable,
+    )
+
+
+def planFor(stack: SliceStack, spacing: float, isotropic: bool) -> Plan:
+    """What the chosen spacing makes of a stack."""
+    spacing = min(stack.pixel_spacing) if isotropic else spacing
+    try:
+        positions = plan_slices(stack.positions, spacing).positions
+    except CalidError as error:
+        return Plan(spacing, 0, "", errorText(error))
+    steps = np.diff(positions)
+    distance = f"{steps.min():.2f}" if np.ptp(steps) < 0.005 else f"{steps.min():.2f} - {steps.max():.2f}"
+    text = _("{before} slices become {after}, {distance} mm apart")
+    return Plan(
+        spacing, len(positions), text.format(before=len(stack.positions), after=len(positions), distance=distance)
+    )
+
+
+def progressText(event: Event, phases: int) -> str:
+    """One line for a running job; empty for an event that says nothing new.
+
+    :param phases: how many phases are reconstructed.
+    """
+    if isinstance(event, Started):
+        return _("{model} on {device}").format(model=event.model, device=event.device)
+    if not isinstance(event, Progress):
+        return ""
+    phase = _("Phase {phase} of {phases}").format(phase=event.phase + 1, phases=phases) if phases > 1 else ""
+    left = _("{seconds} s left").format(seconds=round(event.seconds_left)) if event.seconds_left is not None else ""
+    return ", ".join(filter(None, (phase, left)))
+
+
+def warningText(warning: str) -> str:
+    """A warning as a line of its own."""
+    return _("Warning: {text}").format(text=_sentence(warning))
+
+
+def errorText(error: CalidError) -> str:
+    """What went wrong and what to do about it, as sentences."""
+    return " ".join(_sentence(part) for part in (str(error), error.remedy) if part)
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _understood(understanding: Any) -> str:
+    if understanding is None:
+        return _("Choose a short-axis stack, or load one: Sample Data has two, under Cardiac.")
+    return understanding.error or understanding.text
+
+
+def _obstacle(understanding: Any, plan: Plan | None) -> str:
+    """Why Apply cannot be pressed; empty if it can."""
+    if understanding is None:
+        return _("Choose a short-axis stack first.")
+    return understanding.error or (plan.error if plan else "")
+
+
+def _applyTexts(activity: Activity, obstacle: str) -> tuple[str, str]:
+    if activity is Activity.PREPARING:
+        return _("Preparing ..."), _("Looking at the device and what is installed.")
+    if activity is not Activity.NOTHING:
+        return _("Cancel"), _("Stop, and end everything that was started.")
+    return _("Apply"), obstacle or _("Fill the gaps between the acquired slices.")

@@ -1,0 +1,85 @@
+"""What the user chose in the panel, stored in the scene and saved with it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Union
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+AUTOMATIC_DETAIL = -0.1
+"""Below the real range 0..1: the spin box shows it as "Automatic"."""
+
+
+class Phases(Enum):
+    """Which phases of a cine to reconstruct; the value is that of ``Reconstruction``'s parameter ``phases``."""
+
+    ALL = "all"
+    CURRENT = "current"
+
+    def label(self) -> str:
+        """The text in the combo box."""
+        return {Phases.ALL: _("All"), Phases.CURRENT: _("The one shown now")}[self]
+
+
+class Device(Enum):
+    """What computes; the value is that of the field ``device`` of :class:`calid.protocol.Job`."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+    def label(self) -> str:
+        """The text in the combo box."""
+        return {
+            Device.AUTO: _("Automatic"),
+            Device.CUDA: _("NVIDIA graphics card (CUDA)"),
+            Device.MPS: _("Apple graphics processor (MPS)"),
+            Device.CPU: _("Processor (CPU)"),
+        }[self]
+
+
+# Slicer's wrapper knows a choice of node classes by typing.Union with None only, not by "A | B".
+StackNode = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
+
+
+@parameterNodeWrapper
+class Parameters:
+    """The panel's parameters; Slicer's decorator gives it ``parameterNode``, ``connectGui`` and their like.
+
+    :param input: a volume, or a cine by its proxy or sequence.
+    :param output: what to overwrite, or ``None`` for new nodes.
+    :param result: the dense volume that the section "Results" shows.
+    :param spacing: largest distance between slices of the result in mm; ``isotropic`` overrides it.
+    :param samples: 0 for the model's own default, and so ``steps``.
+    :param detail: 0..1, or :data:`AUTOMATIC_DETAIL` for the model's own default.
+    """
+
+    input: StackNode
+    output: StackNode
+    result: slicer.vtkMRMLScalarVolumeNode
+    spacing: Annotated[float, WithinRange(0.25, 10.0)] = 2.0
+    isotropic: bool = False
+    phases: Phases = Phases.ALL
+    keepPhases: bool = True
+    samples: Annotated[int, WithinRange(0, 64)] = 0
+    steps: Annotated[int, WithinRange(0, 1000)] = 0
+    detail: Annotated[float, WithinRange(AUTOMATIC_DETAIL, 1.0)] = AUTOMATIC_DETAIL
+    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
+    uncertainty: bool = True
+    device: Device = Device.AUTO
+
+
+def jobOptions(parameters: Any) -> dict[str, Any]:
+    """The fields of :class:`calid.protocol.Job` that the section "Advanced" sets."""
+    return {
+        "samples": parameters.samples or None,
+        "steps": parameters.steps or None,
+        "detail": parameters.detail if parameters.detail >= 0 else None,
+        "seed": parameters.seed,
+        "uncertainty": parameters.uncertainty,
+        "device": parameters.device.value,
+    }

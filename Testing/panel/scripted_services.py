@@ -1,0 +1,173 @@
+"""Collaborators of the panel that do what a test tells them, and remember what they were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from calid.errors import CalidError, Cancelled
+
+
+class ScriptedJob:
+    """A job whose events, phases and end come from the test."""
+
+    def __init__(self, node, spacing, onProgress, onFinished, onPhase=None, **options) -> None:
+        self.node, self.spacing, self.options = node, spacing, options
+        self.finished, self.error = False, None
+        self.volume = self.sequence = self.browser = self.result = None
+        self.kept: bool | None = None
+        self.say, self._onFinished, self._onPhase = onProgress, onFinished, onPhase
+
+    def finishPhase(self, index: int, volume) -> None:
+        self.volume = volume
+        self._onPhase(self, index)
+
+    def end(self, error: CalidError | None = None) -> None:
+        if not self.finished:
+            self.finished, self.error = True, error
+            self._onFinished(self)
+
+    def cancel(self, keep: bool = False) -> None:
+        self.kept = keep
+        if not keep:
+            self.volume = None
+        self.end(Cancelled("the job was cancelled"))
+
+
+class ScriptedLogic:
+    """Starts scripted jobs, or refuses with ``refusal``."""
+
+    def __init__(self) -> None:
+        self.jobs: list[ScriptedJob] = []
+        self.refusal: CalidError | None = None
+
+    @property
+    def job(self) -> ScriptedJob:
+        return self.jobs[-1]
+
+    def start(self, node, spacing, onProgress, onFinished, **options) -> ScriptedJob:
+        if self.refusal:
+            raise self.refusal
+        self.jobs.append(ScriptedJob(node, spacing, onProgress, onFinished, **options))
+        return self.job
+
+    def selfCheck(self, node, onProgress, onFinished, **options) -> ScriptedJob:
+        return self.start(node, None, onProgress, onFinished, **options)
+
+
+class Recorder:
+    """Takes any call, answers true and remembers it as (name, *arguments)."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+
+    def __getattr__(self, name: str):
+        def record(*arguments) -> bool:
+            self.calls.append((name, *arguments))
+            return True
+
+        return record
+
+
+@dataclass
+class ScriptedDependencies:
+    """Nothing is missing unless the test says so."""
+
+    missing: str | None = None
+    error: CalidError | None = None
+    installed: int = 0
+
+    def question(self) -> str | None:
+        return self.missing
+
+    def install(self) -> None:
+        if self.error:
+            raise self.error
+        self.installed, self.missing = self.installed + 1, None
+
+
+@dataclass
+class ScriptedModels:
+    """A folder of models with a manifest."""
+
+    folder: str
+    imported: str | None = None
+    error: CalidError | None = None
+
+    @property
+    def isBundled(self) -> bool:
+        return self.imported is None
+
+    def modelsFolder(self) -> str | None:
+        return self.imported
+
+    def location(self) -> str:
+        return self.folder
+
+    def card(self) -> str:
+        return "# The card"
+
+    def verify(self) -> str:
+        if self.error:
+            raise self.error
+        return "all files are as they were published"
+
+    def importFrom(self, path: str) -> str:
+        self.imported = path
+        return self.verify()
+
+    def remove(self) -> None:
+        self.imported = None
+
+
+@dataclass
+class ScriptedServices:
+    """The fields of ``PanelServices``, with what was asked and told; ``answers`` are used up one by one."""
+
+    understand: Any
+    models: ScriptedModels
+    logic: ScriptedLogic = field(default_factory=ScriptedLogic)
+    dependencies: ScriptedDependencies = field(default_factory=ScriptedDependencies)
+    display: Recorder = field(default_factory=Recorder)
+    answers: list[bool] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    file: str = ""
+    time: float = 0.0
+    deviceError: CalidError | None = None
+    devicesForgotten: int = 0
+    question: str | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    preflights: list[tuple] = field(default_factory=list)
+
+    def ask(self, question: str) -> bool:
+        self.asked.append(question)
+        return self.answers.pop(0)
+
+    def tell(self, error: str) -> None:
+        self.told.append(error)
+
+    def chooseFile(self) -> str:
+        return self.file
+
+    def clock(self) -> float:
+        return self.time
+
+    def findDevice(self, wanted: str) -> SimpleNamespace:
+        if self.deviceError:
+            raise self.deviceError
+        return SimpleNamespace(device=wanted, text=f"found {wanted}")
+
+    def freeMemory(self) -> int:
+        return 8_000_000_000
+
+    def freeDisk(self) -> int:
+        return 50_000_000_000
+
+    def forgetDevices(self) -> None:
+        self.devicesForgotten += 1
+
+    def preflight(self, *run) -> SimpleNamespace:
+        self.preflights.append(run)
+        return SimpleNamespace(question=self.question, lines=["This takes about 5 seconds."], jobOptions=self.changes)

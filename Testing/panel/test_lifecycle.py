@@ -1,0 +1,157 @@
+"""Scene close, node deletion, entering and leaving, reload and quit: nothing is left behind, nothing comes too late."""
+
+from __future__ import annotations
+
+import sys
+
+import slicer
+import slicer_stand_ins
+from looking import textOf
+
+
+def test_closing_the_scene_cancels_and_empties_the_panel(widget, services, scene):
+    ui = widget.ui
+    ui.applyButton.click()
+    scene.Clear()
+    assert services.logic.job.finished
+    assert not services.logic.job.kept
+    assert ui.inputSelector.currentNode() is None
+    assert textOf(ui.statusLabel) == ""
+    assert ui.applyButton.text() == "Apply"
+    assert not ui.applyButton.isEnabled()
+    assert services.told == []
+
+
+def test_the_panel_works_in_the_next_scene(widget, services, scene, makeVolume):
+    widget.ui.spacingSpinBox.setValue(1.0)
+    scene.Clear()
+    makeVolume("next")
+    widget.enter()
+    ui = widget.ui
+    assert ui.inputSelector.currentNode().GetName() == "next"
+    ui.spacingSpinBox.setValue(4.0)
+    ui.applyButton.click()
+    assert services.logic.job.spacing == 4.0
+
+
+def test_a_scene_closed_during_a_question_starts_nothing(widget, services, scene):
+    def closeScene(_question: str) -> bool:
+        scene.Clear()
+        return True
+
+    services.question, services.ask = "This takes about 20 minutes. Start?", closeScene
+    widget.ui.applyButton.click()
+    assert services.logic.jobs == []
+    assert textOf(widget.ui.statusLabel) == ""
+
+
+def test_an_input_deleted_during_a_question_is_explained(widget, module, services, scene):
+    def deleteInput(_question: str) -> bool:
+        scene.RemoveNode(slicer.util.getNode("SAX"))
+        return True
+
+    services.question, services.ask = "This takes about 20 minutes. Start?", deleteInput
+    services.logic = module.CaLIDSlicerLogic(["/no/such/program"])
+    widget.ui.applyButton.click()
+    assert services.told == ['"SAX" is not in a scene. Add it with slicer.mrmlScene.AddNode.']
+
+
+def test_a_deleted_input_leaves_an_empty_panel(widget, scene):
+    scene.RemoveNode(widget.ui.inputSelector.currentNode())
+    assert widget.ui.inputSelector.currentNode() is None
+    assert not widget.ui.applyButton.isEnabled()
+    assert "Choose a short-axis stack" in textOf(widget.ui.understoodLabel)
+
+
+def test_entering_looks_at_the_input_again(widget):
+    node = widget.ui.inputSelector.currentNode()
+    node.SetSpacing(1.5, 1.5, 12.0)
+    widget.enter()
+    assert "12" in textOf(widget.ui.understoodLabel)
+    assert textOf(widget.ui.planLabel) == "4 slices become 19, 2.00 mm apart"
+
+
+def test_entering_chooses_what_was_loaded_meanwhile(makeWidget, makeVolume):
+    widget = makeWidget()
+    makeVolume("loaded")
+    widget.enter()
+    assert widget.ui.inputSelector.currentNode().GetName() == "loaded"
+
+
+def test_apply_sees_voxels_that_have_changed(widget, services):
+    slicer.util.updateVolumeFromArray(widget.ui.inputSelector.currentNode(), slicer.util.array("SAX")[:1].copy())
+    widget.ui.applyButton.click()
+    assert services.logic.jobs == []
+    assert "1 slice" in textOf(widget.ui.understoodLabel)
+
+
+def test_another_selection_while_running_leaves_the_run_alone(widget, services, makeVolume, makeResult):
+    widget.ui.applyButton.click()
+    job = services.logic.job
+    widget.ui.inputSelector.setCurrentNode(makeVolume("other"))
+    assert not job.finished
+    job.volume = makeResult(job.node)
+    job.end()
+    assert textOf(widget.ui.statusLabel) == "SAX CaLID is ready."
+
+
+def test_quitting_cancels(widget, services, app):
+    widget.ui.applyButton.click()
+    app.aboutToQuit.emit()
+    assert services.logic.job.finished
+
+
+def test_cleanup_cancels_and_lets_go(module, services, makeVolume, scene, app):
+    makeVolume()
+    widget = module.CaLIDSlicerWidget(makeServices=lambda *_: services)
+    widget.setup()
+    parameters = widget.logic.getParameterNode()
+    widget.ui.applyButton.click()
+    widget.cleanup()
+    assert services.logic.job.finished
+    before = textOf(widget.ui.planLabel)
+    parameters.spacing = 4.0
+    scene.Clear()
+    app.aboutToQuit.emit()
+    assert textOf(widget.ui.planLabel) == before == ""
+    assert len(services.logic.jobs) == 1
+
+
+def test_reload_takes_the_packages_anew(widget, lib):
+    before = lib("PanelState")
+    widget.onReload()
+    assert widget.reloaded == 1
+    assert not [name for name in sys.modules if name.partition(".")[0] in ("CaLIDSlicerLib", "calid")]
+    assert lib("PanelState") is not before
+
+
+def test_sample_data_is_offered_after_start_up_and_not_before(module, app, monkeypatch):
+    offered: list[tuple] = []
+    monkeypatch.setattr(module, "registerSampleData", lambda *arguments: offered.append(arguments))
+    parent = slicer_stand_ins.ModuleParent()
+    kept = module.CaLIDSlicer(parent)
+    assert offered == []
+    app.startupCompleted.emit()
+    assert offered == [("CaLIDSlicer", kept.resourcePath(""))]
+
+
+def test_the_module_describes_itself(module):
+    parent = slicer_stand_ins.ModuleParent()
+    module.CaLIDSlicer(parent)
+    assert parent.categories == ["Cardiac"]
+    assert "not for diagnosis" in parent.helpText
+    assert "Automated Cardiac Diagnosis Challenge" in parent.acknowledgementText
+
+
+def test_questions_and_errors_are_slicers_own_windows(module, services, monkeypatch):
+    told: list[tuple] = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, windowTitle: text == "Start?")
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, windowTitle: told.append((text, windowTitle)))
+    handed: list = []
+    widget = module.CaLIDSlicerWidget(makeServices=lambda *given: handed.extend(given) or services)
+    widget.setup()
+    _logic, ask, tell, _chooseFile = handed
+    assert ask("Start?") is True
+    tell("Memory ran out.")
+    assert told == [("Memory ran out.", "CaLID")]
+    widget.cleanup()

@@ -1,0 +1,149 @@
+"""The sections "Results" and "How far to trust it"."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from looking import textOf
+
+REPORT = SimpleNamespace(verdict="On these slices the model is better than linear interpolation.")
+
+
+@pytest.fixture
+def result(widget, makeResult):
+    """A dense volume, chosen in the panel."""
+    dense = makeResult(widget.ui.inputSelector.currentNode())
+    widget.ui.resultSelector.setCurrentNode(dense)
+    return dense
+
+
+def test_before_and_after(widget, services, result):
+    widget.ui.beforeAfterButton.click()
+    assert services.display.calls == [("showResult", result)]
+    assert widget.ui.fadeSlider.value() == 100
+    assert widget.ui.renderingButton.isChecked()
+
+
+def test_fade(widget, services, result):
+    widget.ui.fadeSlider.setValue(25)
+    assert services.display.calls == [("showBeforeAfter", result, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("uncertaintyButton", "showUncertainty"),
+        ("synthesisedButton", "showSynthesised"),
+        ("renderingButton", "showVolumeRendering"),
+    ],
+)
+def test_a_button_shows_and_hides(widget, services, result, name, function):
+    button = getattr(widget.ui, name)
+    button.click()
+    button.click()
+    assert services.display.calls == [(function, result, True), (function, result, False)]
+
+
+def test_fading_takes_the_place_of_the_uncertainty(widget, services, result):
+    widget.ui.uncertaintyButton.click()
+    widget.ui.fadeSlider.setValue(50)
+    assert not widget.ui.uncertaintyButton.isChecked()
+    assert services.display.calls[-2:] == [("showUncertainty", result, False), ("showBeforeAfter", result, 0.5)]
+
+
+def test_another_result_starts_with_nothing_shown(widget, services, result, makeResult):
+    widget.ui.uncertaintyButton.click()
+    calls = list(services.display.calls)
+    widget.ui.resultSelector.setCurrentNode(makeResult(widget.ui.inputSelector.currentNode(), "second"))
+    assert not widget.ui.uncertaintyButton.isChecked()
+    assert services.display.calls == calls
+
+
+def test_a_volume_that_is_no_result_cannot_be_compared(widget, result, makeVolume):
+    widget.ui.resultSelector.setCurrentNode(makeVolume("unrelated"))
+    assert not widget.ui.beforeAfterButton.isEnabled()
+    assert not widget.ui.fadeSlider.isEnabled()
+    assert not widget.ui.uncertaintyButton.isEnabled()
+
+
+def test_a_result_without_uncertainty_shows_none(widget, result, lib):
+    result.SetNodeReferenceID(lib("Provenance").UNCERTAINTY_ROLE, None)
+    widget.panel.enter()
+    assert not widget.ui.uncertaintyButton.isEnabled()
+    assert widget.ui.synthesisedButton.isEnabled()
+
+
+def test_a_deleted_result_disables_its_buttons(widget, scene, result):
+    scene.RemoveNode(result)
+    assert not widget.ui.beforeAfterButton.isEnabled()
+    assert widget.ui.resultSelector.currentNode() is None
+
+
+def test_a_cine_plays_and_pauses(makeWidget, makeCine, services, lib):
+    proxy = makeCine()
+    ui = makeWidget().ui
+    proxy.SetNodeReferenceID(lib("Provenance").INPUT_ROLE, proxy.GetID())
+    ui.resultSelector.setCurrentNode(proxy)
+    ui.playButton.click()
+    ui.playButton.click()
+    browser = lib("PanelResults").browserOf(proxy)
+    assert browser.GetName() == "Cine browser"
+    assert services.display.calls == [("play", browser, True), ("play", browser, False)]
+
+
+def test_a_finished_cine_plays(makeWidget, makeCine, services, lib):
+    proxy = makeCine()
+    ui = makeWidget().ui
+    ui.applyButton.click()
+    job = services.logic.job
+    proxy.SetNodeReferenceID(lib("Provenance").INPUT_ROLE, proxy.GetID())
+    job.volume, job.browser = proxy, lib("PanelResults").browserOf(proxy)
+    job.end()
+    assert ui.playButton.isChecked()
+    assert services.display.calls == [("showResult", job)]
+
+
+def test_before_a_self_check(widget):
+    assert textOf(widget.ui.verdictLabel) == "This stack was not checked yet."
+    assert not widget.ui.showSelfCheckButton.isEnabled()
+
+
+def test_a_self_check_gives_its_verdict(widget, services):
+    ui = widget.ui
+    ui.selfCheckButton.click()
+    job = services.logic.job
+    assert job.node is ui.inputSelector.currentNode()
+    assert job.options == {"seed": 0, "device": "auto", "models": None}
+    assert ui.applyButton.text() == "Cancel"
+    assert not ui.selfCheckButton.isEnabled()
+    job.result = REPORT
+    job.end()
+    assert textOf(ui.verdictLabel) == REPORT.verdict
+    assert ui.selfCheckButton.isEnabled()
+    ui.showSelfCheckButton.click()
+    assert services.display.calls == [("showReport", REPORT), ("showReport", REPORT)]
+
+
+def test_a_self_check_can_be_cancelled(widget, services):
+    widget.ui.selfCheckButton.click()
+    services.time += 10
+    widget.ui.applyButton.click()
+    assert services.logic.job.finished
+    assert textOf(widget.ui.statusLabel) == "The job was cancelled."
+    assert not widget.ui.showSelfCheckButton.isEnabled()
+
+
+def test_a_self_check_asks_for_what_is_missing(widget, services):
+    services.dependencies.missing, services.answers = "Install torch?", [False]
+    widget.ui.selfCheckButton.click()
+    assert services.logic.jobs == []
+    assert textOf(widget.ui.statusLabel) == "Nothing was started."
+
+
+def test_another_input_was_not_checked(widget, services, makeVolume):
+    widget.ui.selfCheckButton.click()
+    services.logic.job.result = REPORT
+    services.logic.job.end()
+    widget.ui.inputSelector.setCurrentNode(makeVolume("other"))
+    assert textOf(widget.ui.verdictLabel) == "This stack was not checked yet."
