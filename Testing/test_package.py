@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,25 @@ Job(stack.frame.tolist(), stack.positions.tolist(), 4.0, samples=1, steps=1, dev
 """
 
 
+# The Slicer side on its own: phantom, worker process, weights and resources, all found from where the code lies.
+RECONSTRUCT = """
+import sys
+from pathlib import Path
+import slicer
+slicer.mrmlScene = slicer.vtkMRMLScene()
+import CaLIDSlicerLib
+from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.SampleData import SampleShape, addStill
+still = addStill(SampleShape(slices=3, gap=8.0, pixel=3.0, matrix=(32, 32)))
+dense = Reconstruction(still, spacing=4.0, steps=1, samples=1, device="cpu").wait()
+module = Path(CaLIDSlicerLib.__file__).parents[1]
+print(module)
+print(dense.GetImageData().GetDimensions())
+print(dense.GetAttribute("CaLID.model"))
+print(sorted(path.name for path in (module / "Resources" / "SampleData").iterdir()))
+"""
+
+
 @pytest.fixture
 def archive(package, tmp_path) -> Path:
     return package.write_archive(tmp_path / "dist", "5.12")
@@ -47,6 +67,7 @@ def test_the_archive_holds_what_the_lists_name(package, archive, installed):
     expected = {f"{MODULES}/{name}": ROOT / "CaLIDSlicer" / name for name in inModule}
     expected |= {f"{MODULES}/{name}": ROOT / name for name in package.cmake_list("MODULE_WEIGHTS")}
     expected["share/Slicer-5.12/CaLIDSlicer.s4ext"] = ROOT / "CaLIDSlicer.s4ext"
+    expected["share/Slicer-5.12/CaLIDSlicer/LICENSE.txt"] = ROOT / "LICENSE.txt"
 
     unpacked = {path.relative_to(installed).as_posix(): path for path in installed.rglob("*") if path.is_file()}
     assert sorted(unpacked) == sorted(expected)
@@ -88,9 +109,9 @@ def runPython(installed, tmp_path):
     workFolder = tmp_path / "work"
     workFolder.mkdir()
 
-    def run(*arguments: object, **variables: str) -> list[str]:
+    def run(*arguments: object, modules: Path = installed / MODULES, **variables: str) -> list[str]:
         environment = {name: value for name, value in os.environ.items() if name != "CALID_MODELS"}
-        environment |= {"PYTHONPATH": str(installed / MODULES), **variables}
+        environment |= {"PYTHONPATH": str(modules), **variables}
         command = [sys.executable, *map(str, arguments)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         with subprocess.Popen(command, **pipes, text=True, env=environment, cwd=workFolder) as child:
@@ -124,3 +145,18 @@ def test_it_reconstructs_where_it_is_unpacked(installed, runPython, tmp_path):
     assert isinstance(failed, Failed)
     assert failed.kind == "WeightsError"
     assert str(models) in failed.message
+
+
+@pytest.mark.skipif(find_spec("slicer_core") is None, reason="needs slicer-core (real MRML)")
+@pytest.mark.parametrize("tree", ["source", "installed", "installed, models elsewhere"])
+def test_the_slicer_side_finds_worker_weights_and_resources(tree, installed, runPython, tmp_path):
+    modules = ROOT / "CaLIDSlicer" if tree == "source" else installed / MODULES
+    variables = {}
+    if tree == "installed, models elsewhere":
+        models = (modules / "Resources" / "Models").rename(tmp_path / "models")
+        variables["CALID_MODELS"] = str(models)
+    said = [line.strip() for line in runPython("-c", RECONSTRUCT, modules=modules, **variables)]
+    assert said[0] == str(modules)
+    assert said[1] == "(32, 32, 5)"
+    assert said[2].startswith("calid-sax-")
+    assert said[3] == "['CaLIDPhantom.png', 'CaLIDPhantomCine.png']"

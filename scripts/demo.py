@@ -1,8 +1,9 @@
 """The main job from end to end, without 3D Slicer's window: ``make demo``.
 
 A sparse stack becomes a volume in a real MRML scene, the worker process fills its gaps, and the dense volume joins
-the scene, on the very path that the Slicer module takes. ``demo/`` then holds the scene and pictures of it. With
-CALID_DATA naming the ACDC data, the stack is that of a validation patient; otherwise it is the phantom.
+the scene, on the very path that the Slicer module takes. A cine goes through the command line. ``demo/`` then holds
+the scene, the cine as a volume sequence, and pictures of them. With CALID_DATA naming the ACDC data, stack and cine are
+those of a validation patient; otherwise they are the phantom's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from calid.protocol import Event, Progress, Started, Warned
 from calid.stack import SliceStack
 
 SPACING = 2.0
+PHANTOM_PHASES = 8
 OUTPUT = Path(__file__).resolve().parents[1] / "demo"
 
 
@@ -59,7 +61,23 @@ def _run() -> None:
     dense, acquired = _readBack(volume, case.sparse), json.loads(volume.GetAttribute("CaLID.acquired"))
     with _timed("draw the pictures"):
         pictures = _draw(case, dense, acquired)
+    pictures += _beat(Path(data) if data else None)
     _report(volume, [scenePath, *pictures])
+
+
+def _beat(data: Path | None) -> list[Path]:
+    from demo_beating import drawBeating, drawEndPhases, reconstructCine
+    from demo_input import patientCine, phantomCine
+
+    with _timed("make the sparse cine" if not data else "read the patient's cine"):
+        case = patientCine(data) if data else phantomCine(PHANTOM_PHASES)
+    with _timed("reconstruct the cine by the command line"):
+        dense = reconstructCine(case, SPACING, OUTPUT)
+    paths = [OUTPUT / "beating.gif", OUTPUT / "end_phases.png"]
+    with _timed("draw the beating heart"):
+        drawBeating(case, dense, paths[0])
+        drawEndPhases(case, dense, paths[1])
+    return paths
 
 
 def _reconstruct(node):

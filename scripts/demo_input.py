@@ -18,16 +18,18 @@ RIGHT_VENTRICLE, MYOCARDIUM, LEFT_CAVITY = 1, 2, 3
 
 @dataclass(frozen=True)
 class DemoCase:
-    """A sparse stack of one phase and where its heart is.
+    """A sparse stack, of one phase or a cine that begins at end-diastole, and where its heart is.
 
-    :param labels: (slices, rows, columns) of the sparse stack, for framing the pictures only.
+    :param labels: (slices, rows, columns) of the first phase, for framing the pictures only.
     :param truth: the dense stack that a phantom knows, ``None`` for a patient.
+    :param endSystole: the phase of a cine in which the heart is smallest.
     """
 
     name: str
     sparse: SliceStack
     labels: np.ndarray
     truth: SliceStack | None = None
+    endSystole: int = 0
 
 
 def phantomCase(spacing: float) -> DemoCase:
@@ -36,10 +38,37 @@ def phantomCase(spacing: float) -> DemoCase:
     return DemoCase("Phantom", phantom.sparse, phantom.sparse_labels[0], phantom.dense)
 
 
+def phantomCine(phases: int) -> DemoCase:
+    """The same phantom, beating, in a field of view that is not much larger than its heart."""
+    phantom = make_phantom(phases=phases, slices=10, gap=8.0, matrix=(112, 112), seed=1)
+    volumes = (phantom.sparse_labels == LEFT_CAVITY).sum(axis=(1, 2, 3))
+    return DemoCase("Phantom cine", phantom.sparse, phantom.sparse_labels[0], endSystole=int(volumes.argmin()))
+
+
 def patientCase(data: Path) -> DemoCase:
     """End-diastole of the first validation patient, never used for training, in a folder of the ACDC data."""
+    patient, facts = _firstPatient(data)
+    image, labels = _endDiastole(data, patient, facts)
+    return DemoCase(f"{patient} ED", image, labels)
+
+
+def patientCine(data: Path) -> DemoCase:
+    """The cine of the same patient, which covers a box of the slices around the heart."""
+    patient, facts = _firstPatient(data)
+    cine = read_stack(data / "cine" / f"{patient}_4d.nii.gz")
+    corner = facts["cine_offset_xyz"][::-1]
+    box = tuple(slice(start, start + count) for start, count in zip(corner, cine.voxels.shape[1:], strict=True))
+    labels = _endDiastole(data, patient, facts)[1][box]
+    return DemoCase(f"{patient} cine", cine, labels, endSystole=facts["ES"] - facts["ED"])
+
+
+def _firstPatient(data: Path) -> tuple[str, dict]:
     patient = split_patients("validation")[0]
-    frame = json.loads((data / "index.json").read_text(encoding="utf-8"))[patient]["ED"]
-    image = data / "ed_es" / patient / f"{patient}_frame{frame:02d}.nii.gz"
+    return patient, json.loads((data / "index.json").read_text(encoding="utf-8"))[patient]
+
+
+def _endDiastole(data: Path, patient: str, facts: dict) -> tuple[SliceStack, np.ndarray]:
+    """Image, and labels (slices, rows, columns)."""
+    image = data / "ed_es" / patient / f"{patient}_frame{facts['ED']:02d}.nii.gz"
     labels = read_stack(image.with_name(image.name.replace(".nii", "_gt.nii")))
-    return DemoCase(f"{patient} ED", read_stack(image), labels.voxels[0])
+    return read_stack(image), labels.voxels[0]

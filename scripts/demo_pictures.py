@@ -23,18 +23,18 @@ PANEL_INCHES = 4.4
 
 def drawLongAxis(case: DemoCase, stacks: dict[str, SliceStack], path: Path) -> None:
     """Two planes along the slice axis, a row each, of every stack: each slice is drawn as thick as its distance."""
-    lines = _planes(case)
-    aspect = np.ptp(_bounds(case.sparse)) / (2 * HALF_WIDTH_MM)
+    lines = planes(case)
+    aspect = np.ptp(bounds(case.sparse)) / (2 * HALF_WIDTH_MM)
     size = (PANEL_INCHES * len(stacks), (PANEL_INCHES * aspect + 0.5) * len(lines))
     figure, axes = plt.subplots(len(lines), len(stacks), figsize=size, squeeze=False, layout="compressed")
-    isApexFirst = _isApexFirst(case)
+    isUpsideDown = not isApexFirst(case)
     for row, (plane, points) in zip(axes, lines.items(), strict=True):
         for axis, (title, stack) in zip(row, stacks.items(), strict=True):
-            _show(axis, _alongLine(stack.voxels[0], points), _bounds(stack), case)
+            show(axis, alongLine(stack.voxels[0], points), bounds(stack), case)
             axis.set_title(f"{title}\n{plane}", fontsize=9)
-            if not isApexFirst:
+            if isUpsideDown:
                 axis.invert_yaxis()
-    _save(figure, path)
+    save(figure, path)
 
 
 def drawGap(case: DemoCase, dense: SliceStack, acquired: Sequence[int | None], path: Path) -> None:
@@ -42,11 +42,11 @@ def drawGap(case: DemoCase, dense: SliceStack, acquired: Sequence[int | None], p
     indices = _middleGap(case, acquired)
     figure, axes = plt.subplots(1, len(indices), figsize=(2.2 * len(indices), 2.7), layout="compressed")
     for axis, index in zip(axes, indices, strict=True):
-        axis.imshow(_cropped(case, dense.voxels[0][index]), cmap="gray", vmin=0, vmax=_brightest(case))
+        axis.imshow(cropped(case, dense.voxels[0][index]), cmap="gray", vmin=0, vmax=brightest(case))
         kind = "synthesised" if acquired[index] is None else "acquired"
         axis.set_title(f"{kind}\n{dense.positions[index] - dense.positions[indices[0]]:.1f} mm", fontsize=9)
         axis.axis("off")
-    _save(figure, path)
+    save(figure, path)
 
 
 def heartBox(case: DemoCase, margin: float) -> tuple[slice, slice]:
@@ -65,14 +65,14 @@ def viewOf(case: DemoCase) -> View:
     corner = np.array([box.start for box in heartBox(case, RENDER_MARGIN_MM)])
     spacing = np.array(case.sparse.pixel_spacing)
     across = _unit((left - right) * spacing)
-    isBaseUp = _isApexFirst(case) == _isRightHanded(case.sparse)
+    isBaseUp = isApexFirst(case) == _isRightHanded(case.sparse)
     return View(1 if isBaseUp else -1, tuple(across[::-1]), tuple(((left - corner) * spacing)[::-1]))
 
 
 def renderable(case: DemoCase, stack: SliceStack) -> tuple[np.ndarray, tuple[float, float, float]]:
     """Voxels around the heart in 0..1, in a right-handed frame, and their spacing (slice, row, column) in mm."""
     rows, columns = heartBox(case, RENDER_MARGIN_MM)
-    voxels = np.clip(stack.voxels[0][:, rows, columns] / _brightest(case), 0, 1)
+    voxels = np.clip(stack.voxels[0][:, rows, columns] / brightest(case), 0, 1)
     y, x = (np.linspace(-1, 1, count)[:, np.newaxis] for count in voxels.shape[1:])
     voxels = np.where(y**2 + x.T**2 <= 1, voxels, 0)  # the corners of the box would only hide the heart
     return voxels if _isRightHanded(stack) else voxels[::-1], (float(stack.gaps[0]), *stack.pixel_spacing)
@@ -91,7 +91,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def _planes(case: DemoCase) -> dict[str, np.ndarray]:
+def planes(case: DemoCase) -> dict[str, np.ndarray]:
     """Lines (points, 2) of row and column, through the left cavity: one towards the right ventricle, one across."""
     spacing = np.array(case.sparse.pixel_spacing)
     left = _centre(case, LEFT_CAVITY)
@@ -101,7 +101,7 @@ def _planes(case: DemoCase) -> dict[str, np.ndarray]:
     return {name: left + steps * direction / spacing for name, direction in directions.items()}
 
 
-def _alongLine(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
+def alongLine(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(slices, points) of voxels (slices, rows, columns), bilinear in the plane and 0 outside the image."""
     corner = np.floor(points).astype(int)
     fraction = points - corner
@@ -114,24 +114,26 @@ def _alongLine(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image
 
 
-def _bounds(stack: SliceStack) -> np.ndarray:
+def bounds(stack: SliceStack) -> np.ndarray:
     """Edges of the slices in mm along the slice axis: half way between neighbours."""
     middles = (stack.positions[1:] + stack.positions[:-1]) / 2
     return np.concatenate([[2 * stack.positions[0] - middles[0]], middles, [2 * stack.positions[-1] - middles[-1]]])
 
 
-def _show(axis, image: np.ndarray, bounds: np.ndarray, case: DemoCase) -> None:
+def show(axis, image: np.ndarray, edges: np.ndarray, case: DemoCase) -> None:
+    """Draw an image (slices, points) whose slices have these edges in mm; the heart stands on its apex or its base."""
     columns = np.linspace(-HALF_WIDTH_MM, HALF_WIDTH_MM, image.shape[1] + 1)
-    axis.pcolormesh(columns, bounds, image, cmap="gray", vmin=0, vmax=_brightest(case), rasterized=True)
-    axis.set(aspect="equal", ylim=_bounds(case.sparse)[[0, -1]], facecolor="black", xticks=[], yticks=[])
+    axis.pcolormesh(columns, edges, image, cmap="gray", vmin=0, vmax=brightest(case), rasterized=True)
+    axis.set(aspect="equal", ylim=bounds(case.sparse)[[0, -1]], facecolor="black", xticks=[], yticks=[])
 
 
-def _brightest(case: DemoCase) -> float:
+def brightest(case: DemoCase) -> float:
+    """The value that is drawn white, the same in all pictures of a case."""
     rows, columns = heartBox(case, 10.0)
     return float(np.percentile(case.sparse.voxels[0][:, rows, columns], 99.5))
 
 
-def _isApexFirst(case: DemoCase) -> bool:
+def isApexFirst(case: DemoCase) -> bool:
     """The heart is widest near the base."""
     areas = np.flatnonzero((case.labels > 0).any(axis=(1, 2)))
     sizes = [(case.labels[k] > 0).sum() for k in areas]
@@ -143,11 +145,13 @@ def _middleGap(case: DemoCase, acquired: Sequence[int | None]) -> list[int]:
     return list(range(acquired.index(below), acquired.index(below + 1) + 1))
 
 
-def _cropped(case: DemoCase, image: np.ndarray) -> np.ndarray:
+def cropped(case: DemoCase, image: np.ndarray) -> np.ndarray:
+    """An image (rows, columns) around the heart."""
     rows, columns = heartBox(case, 15.0)
     return image[rows, columns]
 
 
-def _save(figure, path: Path) -> None:
+def save(figure, path: Path) -> None:
+    """Write a figure as a picture, and forget it."""
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -48,11 +48,13 @@ def cmake_list(name: str, path: Path = MODULE / "CMakeLists.txt") -> list[str]:
 
 def installed_files(slicer: str) -> dict[str, Path]:
     """Every path below the folder of the installed extension, sorted, with the source file that goes there."""
-    modules = f"lib/Slicer-{slicer}/qt-scripted-modules"
+    modules, share = f"lib/Slicer-{slicer}/qt-scripted-modules", f"share/Slicer-{slicer}"
     listed = [(MODULE, "MODULE_PYTHON_SCRIPTS"), (MODULE, "MODULE_PYTHON_RESOURCES"), (ROOT, "MODULE_WEIGHTS")]
     files = {f"{modules}/{file}": folder / file for folder, variable in listed for file in cmake_list(variable)}
-    description = f"{NAME}.s4ext"
-    return dict(sorted((files | {f"share/Slicer-{slicer}/{description}": ROOT / description}).items()))
+    documents = cmake_list("EXTENSION_DOCUMENTS", ROOT / "CMakeLists.txt")
+    files |= {f"{share}/{NAME}/{file}": ROOT / file for file in documents}
+    files[f"{share}/{NAME}.s4ext"] = ROOT / f"{NAME}.s4ext"
+    return dict(sorted(files.items()))
 
 
 def write_archive(folder: Path, slicer: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ import pytest
 import slicer
 import vtk
 from matplotlib import image as mpimage
+from PIL import Image, ImageSequence
 
+from calid.errors import CalidError
 from calid.phantom import make_phantom
+from calid.plan import plan_slices
+from calid.stack import SliceStack
 from CaLIDSlicerLib.Reconstruction import Reconstruction
 from CaLIDSlicerLib.VolumeBridge import readStack, voxelsOf
 
@@ -96,3 +101,80 @@ def test_without_opengl_the_demo_goes_on(case, dense, tmp_path, monkeypatch):
         (tmp_path / library).write_text("not a library")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     assert not render({"dense": renderable(case, readStack(dense))}, viewOf(case), tmp_path / "volume.png")
+
+
+@pytest.fixture
+def cine():
+    from demo_input import phantomCine
+
+    return phantomCine(5)
+
+
+def repeated(cine) -> SliceStack:
+    """A dense cine that repeats each slice below."""
+    plan = plan_slices(cine.sparse.positions, 4.0)
+    below = np.maximum.accumulate([-1 if source is None else source for source in plan.acquired])
+    return SliceStack(cine.sparse.voxels[:, below], cine.sparse.frame, plan.positions, cine.sparse.times)
+
+
+def test_the_cine_begins_at_end_diastole_and_knows_its_end_systole(cine):
+    assert cine.endSystole == 2
+    assert cine.sparse.times == pytest.approx(tuple(0.18 * phase for phase in range(5)))
+
+
+def test_the_heart_beats_in_a_small_picture(cine, tmp_path):
+    from demo_beating import drawBeating
+
+    drawBeating(cine, repeated(cine), tmp_path / "beating.gif")
+    assert (tmp_path / "beating.gif").stat().st_size < 2_000_000
+    with Image.open(tmp_path / "beating.gif") as picture:
+        assert picture.info["loop"] == 0
+        assert picture.info["duration"] == pytest.approx(180, abs=10)  # GIF counts in hundredths of a second
+        frames = [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(picture)]
+    assert len(frames) == 5
+    moved = [np.abs(frame - frames[0]).mean() for frame in frames]
+    assert np.argmax(moved) == cine.endSystole
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 35, 200])
+def test_a_long_cine_is_shown_in_few_phases(count):
+    from demo_beating import MOST_FRAMES, _shownPhases
+
+    shown = _shownPhases(count)
+    assert len(set(shown)) == min(count, MOST_FRAMES)
+    assert shown[0] == 0
+    assert shown[-1] < count
+
+
+def test_the_end_phases_are_drawn_from_the_middles_of_the_gaps(cine, tmp_path):
+    from demo_beating import _middlesOfGaps, drawEndPhases
+
+    dense = repeated(cine)
+    drawEndPhases(cine, dense, tmp_path / "end_phases.png")
+    assert isPicture(tmp_path / "end_phases.png")
+    positions = dense.positions[_middlesOfGaps(cine, dense)]
+    np.testing.assert_allclose(positions % 8, 4)
+
+
+def test_the_cine_goes_through_the_command_line(cine, tmp_path):
+    """With the real model on a corner of the phantom."""
+    from demo_beating import reconstructCine
+
+    corner = SliceStack(
+        cine.sparse.voxels[:2, :3, 40:72, 40:72], cine.sparse.frame, cine.sparse.positions[:3], (0, 0.1)
+    )
+    dense = reconstructCine(replace(cine, sparse=corner), 4.0, tmp_path)
+    np.testing.assert_array_equal(dense.voxels[:, ::2], corner.voxels)
+    assert dense.times == pytest.approx((0, 0.1))
+    assert {file.name for file in tmp_path.iterdir() if file.is_file()} == {
+        "Phantom_cine.seq.nrrd",
+        "Phantom_cine_CaLID.seq.nrrd",
+    }
+
+
+def test_a_command_line_that_fails_is_an_error_with_its_code(cine, tmp_path, capfd):
+    from demo_beating import reconstructCine
+
+    with pytest.raises(CalidError, match="ended with code 2"):
+        reconstructCine(cine, 9.0, tmp_path)
+    assert "nothing to do" in capfd.readouterr().err
