@@ -39,6 +39,9 @@ DENOISER = {
     "motion_training": {**POOL, "blend_weight": 1.0, "each_weight": 0.5, "dissimilar_weight": 0.1, "rough_weight": 0.1},
     "context": {**POOL, "symmetric_from": 1, "decoded": 1, "pixel_weight": 8.0, "similarity_weight": 0.1},
     "flow": {**POOL, "conditioned": 0.5}, "deviation": POOL,
+    "temporal": {"latent_channels": 2, "context_channels": 8, "width": 8},
+    "temporal_training": {**RUN, "views": 1, "phases": 2, "latent_weight": 1.0, "pixel_weight": 8.0,
+                          "dissimilar_weight": 0.2, "change_weight": 2.0},
     "publish": {"id": "tiny", "licence": "none", "training_data": "phantoms",
                 "defaults": {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}},
 }  # fmt: skip
@@ -53,13 +56,15 @@ def write_patient(data: Path, patient: str, seed: int) -> dict:
     """One phantom as a patient of the data layout: two phases with label maps; returns its index entry."""
     folder = data / "ed_es" / patient
     folder.mkdir(parents=True)
-    phantom = Phantom(phases=2, slices=6, gap=10.0, matrix=(64, 64), pixel=2.4, seed=seed)
+    phantom = Phantom(phases=4, slices=6, gap=10.0, matrix=(64, 64), pixel=2.4, seed=seed)
     for phase in range(len(PHASES)):
         stack = phantom.sparse.phase(phase)
         stem = f"{patient}_frame{phase + 1:02d}"
         write_stack(stack, folder / f"{stem}.nii.gz")
         labels = phantom.sparse_labels[phase : phase + 1]
         write_stack(calid.SliceStack(labels, stack.frame, stack.positions), folder / f"{stem}_gt.nii.gz")
+    (data / "cine").mkdir(exist_ok=True)
+    write_stack(phantom.sparse, data / "cine" / f"{patient}_4d.nii.gz")
     return {"ED": 1, "ES": 2}
 
 
@@ -115,11 +120,12 @@ def chain(data, tmp_path_factory):
             "context": made.train("context", "denoiser", vae="decoder", motion="motion"),
             "denoiser": made.train("denoiser", "denoiser", vae="decoder", motion="motion", context="context"),
             "deviation": made.train("deviation", "denoiser", vae="decoder", motion="motion", interpolator="denoiser"),
+            "temporal": made.train("temporal", "denoiser", vae="decoder", motion="motion", interpolator="deviation"),
         }
     return made, logs
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "decoder", "motion", "context", "denoiser", "deviation"])
+@pytest.mark.parametrize("stage", ["autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "temporal"])
 def test_every_stage_logs_its_validation_and_ends_at_its_last_step(chain, stage):
     log = chain[1][stage]
     assert [line["step"] for line in log] == [1, 2]
@@ -144,14 +150,16 @@ def test_a_stage_changes_its_own_part_and_keeps_the_rest(chain, stage, before, t
     assert all(name.startswith(tuple(f"{part}." for part in trained)) for name in changed)
 
 
-def test_train_publish_load_reconstruct(chain, tmp_path):
+@pytest.mark.parametrize("in_time", [{}, {"temporal": "temporal"}])
+def test_train_publish_load_reconstruct(chain, tmp_path, in_time):
     made, _ = chain
-    stages = {"vae": "decoder", "motion": "motion", "interpolator": "deviation"}
+    stages = {"vae": "decoder", "motion": "motion", "interpolator": "deviation", **in_time}
     files = [part for option, stage in stages.items() for part in (f"--{option}", made.weights(stage))]
     run_command("train", "publish", made.folder / "denoiser.json", *files, "--models", tmp_path)
     sparse = Phantom(slices=3, matrix=(48, 48), pixel=3.0).sparse
     result = calid.reconstruct(sparse, 4.0, device="cpu", models=tmp_path, uncertainty=True)
     assert result.provenance["model"] == "tiny"
+    assert result.provenance["temporal"] == bool(in_time)
     assert set(result.provenance["weights_sha256"]) == {f"{name}.safetensors" for name in stages}
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
     assert (result.uncertainty[:, 1::2] >= 0).all()
@@ -276,7 +284,7 @@ def test_no_patient_is_in_both_splits():
 
 def test_training_stacks_know_their_gap_and_where_the_heart_is(data, split):
     stacks = load_stacks(data, "train", pixel=1.5)
-    assert len(stacks) == 2
+    assert [s.is_crop for s in stacks] == [False] * 2 + [True] * 4
     for stack in stacks:
         assert stack.gap == pytest.approx(10.0)
         assert stack.slices.shape[0] == 6

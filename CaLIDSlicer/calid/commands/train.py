@@ -9,7 +9,7 @@ from typing import Any
 from calid.commands.common import Report
 
 _STAGES = (
-    *("autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "publish"),
+    *("autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "temporal", "publish"),
     *("segmentation", "unet", "pixel-diffusion"),
 )
 

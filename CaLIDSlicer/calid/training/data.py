@@ -49,8 +49,8 @@ def load_stacks(data: Path, split: str, pixel: float, cine: bool = True) -> list
     return stacks
 
 
-def _model_slices(stack: SliceStack, pixel: float) -> np.ndarray:
-    """(phases, slices, rows, columns) network units, float16."""
+def model_slices(stack: SliceStack, pixel: float) -> np.ndarray:
+    """Normalised, on the model's pixel grid: (phases, slices, rows, columns) network units, float16."""
     grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, pixel, multiple=1)
     return grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels)).astype(np.float16)
 
@@ -59,7 +59,7 @@ def _end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
     stacks = []
     for labels in sorted((data / "ed_es" / patient).glob("*_gt.nii.gz")):
         stack = read_stack(labels.with_name(labels.name.replace("_gt", "")))
-        slices = _model_slices(stack, pixel)[0]
+        slices = model_slices(stack, pixel)[0]
         heart = np.argwhere(read_stack(labels).voxels[0].any(axis=0)).mean(axis=0)
         scale = np.array(slices.shape[1:]) / stack.voxels.shape[2:]
         centre = tuple(float(c) for c in (heart + 0.5) * scale - 0.5)
@@ -68,10 +68,15 @@ def _end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
 
 
 def _cine_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
-    path = data / "cine" / f"{patient}_4d.nii.gz"
-    if not path.exists():
+    stack = read_cine(data, patient)
+    if stack is None:
         return []
-    stack = read_stack(path)
-    phases = _model_slices(stack, pixel)
+    phases = model_slices(stack, pixel)
     centre = ((phases.shape[2] - 1) / 2, (phases.shape[3] - 1) / 2)
     return [TrainingStack(patient, slices, float(stack.gaps[0]), centre, is_crop=True) for slices in phases]
+
+
+def read_cine(data: Path, patient: str) -> SliceStack | None:
+    """All phases of a patient, or ``None`` for one without a cine."""
+    path = data / "cine" / f"{patient}_4d.nii.gz"
+    return read_stack(path) if path.exists() else None

@@ -1,10 +1,10 @@
 """Make trained weights the ones to ship.
 
 ``calid train publish CONFIG --vae FILE --motion FILE --interpolator FILE [--temporal FILE] --models DIR`` for the model
-that makes slices, with the denoiser's CONFIG; ``calid train publish CONFIG --segmentation FILE --models DIR`` for the one that
-labels them. Copies the files into the models folder and makes them its default in ``manifest.json``, which keeps its
-other models. CONFIG's ``"publish"`` part holds the id, the licence, the training data and, of the first, the default
-sampling.
+that makes slices, with the denoiser's CONFIG; ``calid train publish CONFIG --segmentation FILE --models DIR`` for the
+one that labels them. Copies the files into the models folder and makes them its default in ``manifest.json``, which
+keeps its other models. CONFIG's ``"publish"`` part holds the id, the licence, the training data and, of the first, the
+default sampling.
 """
 
 from __future__ import annotations
