@@ -153,6 +153,8 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.close()
 
     def enter(self) -> None:
+        if not self.panel.isConnected:
+            self.panel.setParameters(self.logic.getParameterNode())
         self.panel.enter()
 
     def onReload(self) -> None:
@@ -165,7 +167,8 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.close()
 
     def _onSceneEndClose(self, _caller: Any, _event: Any) -> None:
-        self.panel.setParameters(self.logic.getParameterNode())
+        if self.parent.isEntered:  # else enter() does it; a module that nobody looks at adds nothing to the new scene
+            self.panel.setParameters(self.logic.getParameterNode())
 
     def _ask(self, question: str) -> bool:
         return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("CaLID"))
@@ -174,7 +177,7 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.util.errorDisplay(error, windowTitle=_("CaLID"))
 
     def _chooseFile(self) -> str:
-        return qt.QFileDialog.getOpenFileName(self.parent, _("Import weights"), "", _("Weights (*.zip *.safetensors)"))
+        return qt.QFileDialog.getOpenFileName(self.parent, _("Import weights"), "", _("Published model (*.zip)"))
 
 
 class CaLIDSlicerTest(SelfTest, ScriptedLoadableModuleTest):

@@ -67,6 +67,11 @@ class CineOutput:
         """The dense sequence, or ``None`` before the first phase."""
         return self._tracks[0].sequence if self._tracks else None
 
+    @property
+    def overwritten(self) -> list[Any]:
+        """The nodes that were chosen to be overwritten."""
+        return [state.node for state in self._before]
+
     def addPhase(self, number: int, voxels: np.ndarray, uncertainty: np.ndarray | None, facts: dict[str, Any]) -> bool:
         arrays = [voxels] if uncertainty is None else [voxels, uncertainty]
         with self._added.recorded():

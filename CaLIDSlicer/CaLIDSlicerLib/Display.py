@@ -16,6 +16,7 @@ from .DisplaySelfCheck import showReport
 from .DisplayWindow import SharedWindow
 
 __all__ = [
+    "end",
     "play",
     "showBeforeAfter",
     "showReport",
@@ -34,12 +35,14 @@ def showResult(result) -> bool:
     :param result: the dense volume node, or the finished job that made it.
     """
     dense = getattr(result, "volume", result)
-    sparse = inputOf(dense)
-    if not showComparisonLayout(dense.GetScene()):
+    if dense.GetScene() is None or not showComparisonLayout(dense.GetScene()):
         return False
     settleViews()
+    if dense.GetScene() is None:  # the event loop has run, and may have cancelled the job
+        return False
     if not sliceViews(dense.GetScene(), DENSE_VIEWS):
         return False
+    sparse = inputOf(dense)
     if sparse:
         _window.share(sparse, dense)
     _fillRow(SPARSE_VIEWS, dense, background=sparse)
@@ -60,6 +63,11 @@ def showBeforeAfter(volume, fraction: float = 1.0) -> bool:
         view.layers.SetForegroundVolumeID(sparse.GetID())
         view.layers.SetForegroundOpacity(1 - fraction)
     return bool(views)
+
+
+def end() -> None:
+    """Let go of all nodes: they are leaving the scene, or the module its widget."""
+    _window.removeObservers()
 
 
 def _fillRow(names, dense, background, foreground=None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import calid.errors
-from calid.errors import CalidError, OutOfResources, UnusableInput, WeightsError
+from calid.errors import CalidError, DependencyError, OutOfResources, UnusableInput, WeightsError
 from calid.protocol import Failed
 
 _REPORT = "if the last words do not tell what to do, please report them"
@@ -39,12 +39,12 @@ def errorFromExit(exitCode: int, lastWords: str) -> CalidError:
     return _missingPackage(lastWords) or kind(message, _REPORT)
 
 
-def _missingPackage(text: str) -> CalidError | None:
+def _missingPackage(text: str) -> DependencyError | None:
     """A Python of Slicer without PyTorch is no defect, and its remedy is known on this side only."""
     missing = re.search(r"No module named '([\w.]+)'", text)
     if not missing:
         return None
-    return CalidError(
+    return DependencyError(
         f"the worker process needs the Python package {missing[1]}, which is not installed",
         "install the PyTorch extension, and with it the packages that CaLIDSlicer needs",
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import slicer
 
+from calid.errors import CalidError
+
 CALID_PARENT = Path(__file__).resolve().parents[1]
 
 
@@ -20,9 +22,14 @@ def application():
 
 
 def workerCommand(module: str = "calid.worker") -> list[str]:
-    """The command line of the worker process, without the job folder; or of another module, in the same Python."""
-    launcher = shutil.which("PythonSlicer") if application() else None
-    return [launcher or sys.executable, "-m", module]
+    """The command line of the worker process, without the job folder; or of another module, in the same Python.
+
+    :raises CalidError: if Slicer's Python is not there.
+    """
+    python = shutil.which("PythonSlicer") if application() else sys.executable
+    if python is None:  # sys.executable is Slicer itself then, and would open one more of its windows
+        raise CalidError("the program PythonSlicer is not on the path of Slicer", "reinstall Slicer")
+    return [python, "-m", module]
 
 
 def workerEnvironment() -> dict[str, str]:
@@ -60,8 +67,15 @@ def callRegularly(function: Callable[[], None], milliseconds: int) -> Callable[[
         return lambda: None
     import qt
 
-    timer = qt.QTimer()
+    # Slicer keeps the timer alive until it is told to delete it: a timer must not go away within its own signal, and
+    # one that stayed would keep ``function`` and all that belongs to it.
+    timer = qt.QTimer(application())
     timer.setInterval(milliseconds)
     timer.timeout.connect(function)
     timer.start()
-    return timer.stop
+
+    def stop() -> None:
+        timer.stop()
+        timer.deleteLater()
+
+    return stop

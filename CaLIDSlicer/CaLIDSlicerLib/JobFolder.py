@@ -6,6 +6,8 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +21,18 @@ class JobFolder:
     """A temporary folder that holds one job.
 
     :param parent: folder to make it in; ``None`` takes the system's temporary folder.
+    :raises OutOfResources: if it cannot be made.
     """
 
     def __init__(self, parent: str | None = None) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
+        with _refusals(parent or tempfile.gettempdir()):
+            self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
 
     def write(self, stack: SliceStack, job: Job) -> None:
         """Write the job and its voxels; raises :class:`OutOfResources` if the disk does not take them."""
-        try:
+        with _refusals(self.path.parent):
             np.save(self.path / INPUT_FILE, stack.voxels)
             job.write(self.path)
-        except OSError as error:
-            raise OutOfResources(
-                f"the temporary folder {self.path.parent} does not take the job: {error.strerror}",
-                "free disk space, or choose another temporary folder in Slicer's application settings",
-            ) from error
 
     def read(self, fileName: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A result array; raises :class:`CalidError` if it is unreadable or not of the shape and type expected."""
@@ -42,7 +41,8 @@ class JobFolder:
         except (OSError, ValueError) as error:
             raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
         if array.shape != shape or array.dtype != dtype:
-            raise CalidError(f"the worker's result {fileName} is {array.dtype} {array.shape}, not {dtype} {shape}")
+            found = f"{array.dtype} {array.shape}, not {dtype} {shape}"
+            raise CalidError(f"the worker's result {fileName} is {found}", "run it again")
         return array
 
     def remove(self, patience: float = 1.0) -> None:
@@ -54,3 +54,14 @@ class JobFolder:
             shutil.rmtree(self.path, ignore_errors=True)
         if self.path.exists():
             logging.warning("CaLIDSlicer could not delete the temporary folder %s", self.path)
+
+
+@contextmanager
+def _refusals(parent: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutOfResources(
+            f"the temporary folder {parent} does not take the job: {error.strerror}",
+            "free disk space, or choose another temporary folder in Slicer's application settings",
+        ) from error

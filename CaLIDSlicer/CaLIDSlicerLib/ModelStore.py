@@ -111,11 +111,18 @@ class ModelStore:
         """Delete the imported models; the bundled ones are used again.
 
         :raises WeightsError: if none were imported.
+        :raises OutOfResources: if they cannot be deleted.
         """
         self._refuseIfNamed()
         if self.isBundled:
             raise WeightsError("the weights in use came with the extension", "uninstall the extension to remove them")
-        shutil.rmtree(self._userFolder)
+        try:
+            shutil.rmtree(self._userFolder)
+        except OSError as error:
+            raise OutOfResources(
+                f"{self._userFolder} cannot be deleted: {error.strerror or error}",
+                "let running jobs end, and try again",
+            ) from error
 
     def _refuseIfNamed(self) -> None:
         if os.environ.get(MODELS_VARIABLE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from calid.errors import UnusableInput
 from calid.stack import SliceStack
@@ -13,6 +14,18 @@ from .Results import VOLUME, DenseGrid, Output, StillOutput
 from .VolumeBridge import quoted
 
 _REMEDY = "choose another output, or a new one"
+_beingWritten: list[Any] = []
+
+
+def reserve(nodes: Sequence[Any]) -> None:
+    """Let :func:`openOutput` refuse nodes until :func:`release`: if one of two jobs failed, it would undo the other."""
+    _beingWritten.extend(nodes)
+
+
+def release(nodes: Sequence[Any]) -> None:
+    """The job that overwrites these nodes has ended."""
+    for node in nodes:
+        _beingWritten.remove(node)
 
 
 def openOutput(
@@ -29,9 +42,11 @@ def openOutput(
         _checkIsFree(chosen, source)
     if isCine:
         volume, sequence = _proxyAndSequence(chosen, source) if chosen else (None, None)
+        _checkIsNotWritten(volume, sequence)
         return CineOutput(source, stack, grid, f"{source.name} CaLID", volume, sequence)
     if chosen is not None:
         _checkIsStill(chosen)
+        _checkIsNotWritten(chosen)
     phase = f" phase {items[0] + 1}" if source.sequence else ""
     return StillOutput(source, grid, f"{source.name}{phase} CaLID", chosen)
 
@@ -43,6 +58,12 @@ def _checkIsFree(chosen, source: Source) -> None:
         raise UnusableInput(f"{quoted(chosen)} is not in the scene of the input", _REMEDY)
     if chosen.GetClassName() not in (VOLUME, SEQUENCE):
         raise UnusableInput(f"{quoted(chosen)} is a {chosen.GetNodeTagName()} and cannot take a dense volume", _REMEDY)
+
+
+def _checkIsNotWritten(*nodes) -> None:
+    for node in nodes:
+        if node is not None and node in _beingWritten:
+            raise UnusableInput(f"{quoted(node)} is being written by a reconstruction that still runs", _REMEDY)
 
 
 def _checkIsStill(chosen) -> None:

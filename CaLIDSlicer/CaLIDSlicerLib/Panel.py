@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import slicer
@@ -45,9 +46,14 @@ class Panel(VTKObservationMixin):
         self._parameters = parameters
         if parameters is not None:
             _chooseFirstVolume(parameters)
-            self._guiTag = parameters.connectGui(self.ui)
+            self._guiTag = parameters.connectParametersToGui(_widgetsByParameter(self.ui))
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._understandAnew()
+
+    @property
+    def isConnected(self) -> bool:
+        """Whether there are parameters to show: not from the end of a scene to the next :meth:`setParameters`."""
+        return self._parameters is not None
 
     def enter(self) -> None:
         """Look at the input again: it may have been changed, or loaded, since the panel was left."""
@@ -59,6 +65,7 @@ class Panel(VTKObservationMixin):
         """End what runs and let go of the scene."""
         self.run.close()
         self._results.setReport(None)
+        self._services.display.end()
         self.setParameters(None)
 
     def onApply(self) -> None:
@@ -74,13 +81,18 @@ class Panel(VTKObservationMixin):
             self.run.reconstruct(self._parameters, self._understanding, plan)
 
     def _onSelfCheck(self) -> None:
-        self.run.selfCheck(self._parameters)
+        self._understandAnew()
+        if self._understanding is not None and not self._understanding.error:
+            self.run.selfCheck(self._parameters, self._understanding)
 
     def _onVolume(self, job: Any) -> None:
         if self._parameters is not None:
             self._parameters.result = job.volume
         show = self._results.showFinished if job.finished else self._results.showFirstPhase
-        show(job)
+        try:
+            show(job)
+        except Exception:  # a view that fails must not cost the result, which is in the scene
+            logging.exception("CaLIDSlicer could not show its result")
 
     def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
         if self._parameters.input is not self._understoodNode:
@@ -143,6 +155,17 @@ def _say(label: Any, text: str) -> None:
     label.setVisible(bool(text))  # an empty label would leave a gap in the layout
 
 
+def _widgetsByParameter(ui: Any) -> dict[str, Any]:
+    """Which widget shows which parameter, as the ``.ui`` says.
+
+    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect.
+    """
+    named = ((widget.property("SlicerParameterName"), widget) for widget in vars(ui).values())
+    return {name: widget for name, widget in named if name}
+
+
 def _chooseFirstVolume(parameters: Any) -> None:
     if parameters.input is None:
-        parameters.input = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps are among them
+        shown = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
+        parameters.input = next((node for node in shown if not node.GetHideFromEditors()), None)

@@ -41,14 +41,16 @@ class Preparation:
         self.report = self._services.findDevice(wanted)
         return self.report
 
-    def forSelfCheck(self, parameters: Any) -> Ready | None:
-        """Prepare a self-check with the chosen device and weights.
+    def forSelfCheck(self, parameters: Any, understanding: Any) -> Ready | None:
+        """Prepare a self-check with the chosen device and weights: every inner slice of one phase is predicted.
 
-        :raises CalidError: if something cannot be installed.
+        :raises CalidError: if something cannot be installed or there is no such device.
         """
         models = self._services.models.modelsFolder()
         options = {"seed": parameters.seed, "device": parameters.device.value, "models": models}
-        return Ready(options, []) if self._install() else None
+        stack = understanding.stack
+        slices = len(stack.positions)
+        return self._prepare(options, stack, phases=1, slicesOut=slices + max(slices - 2, 0), uncertainty=False)
 
     def forReconstruction(self, parameters: Any, understanding: Any, plan: Plan) -> Ready | None:
         """Prepare a reconstruction with the chosen options, and with what the preflight changed.
@@ -56,16 +58,21 @@ class Preparation:
         :raises CalidError: if something cannot be installed or there is no such device.
         """
         options = {**jobOptions(parameters), "models": self._services.models.modelsFolder()}
+        phases = phasesOf(parameters, understanding)
+        return self._prepare(options, understanding.stack, phases, plan.slices, options["uncertainty"])
+
+    def _prepare(
+        self, options: dict[str, Any], stack: Any, phases: int, slicesOut: int, uncertainty: bool
+    ) -> Ready | None:
         if not self._install():
             return None
-        stack, phases = understanding.stack, phasesOf(parameters, understanding)
         check = self._services.preflight(
             (phases, *stack.voxels.shape[1:]),
-            plan.slices,
+            slicesOut,
             stack.pixel_spacing,
-            options["samples"],
-            options["steps"],
-            options["uncertainty"],
+            options.get("samples"),
+            options.get("steps"),
+            uncertainty,
             self.look(options["device"]),
             self._services.freeMemory(),
             self._services.freeDisk(),

@@ -74,14 +74,17 @@ class PanelRun:
 
         self._start(Activity.RECONSTRUCTION, phasesOf(parameters, understanding), prepare, launch)
 
-    def selfCheck(self, parameters: Any) -> None:
+    def selfCheck(self, parameters: Any, understanding: Any) -> None:
         """Prepare and start a self-check of the input; does nothing while something else runs."""
         node = parameters.input
 
         def launch(options: dict[str, Any]) -> Any:
             return self._services.logic.selfCheck(node, self._onProgress, self._onChecked, **options)
 
-        self._start(Activity.SELF_CHECK, 1, lambda: self._preparation.forSelfCheck(parameters), launch)
+        def prepare() -> Ready | None:
+            return self._preparation.forSelfCheck(parameters, understanding)
+
+        self._start(Activity.SELF_CHECK, 1, prepare, launch)
 
     def cancel(self, keep: bool) -> None:
         """End what runs, unless it was started a moment ago.
@@ -126,6 +129,9 @@ class PanelRun:
         except CalidError as error:
             self._fail(error)
             return
+        except BaseException:
+            self._set(Activity.NOTHING, _("Error: see the Python console."))
+            raise
         self._expected, self._startedAt = ready.notes, self._services.clock()
         self._set(activity, _("Starting ..."))
 
@@ -150,9 +156,9 @@ class PanelRun:
         self._finish(job, lambda: _("{name} is ready.").format(name=job.volume.GetName()))
 
     def _onChecked(self, job: Any) -> None:
+        self._finish(job, lambda: _("The self-check is done."))
         if job.error is None:
             self._onReport(job.result)
-        self._finish(job, lambda: _("The self-check is done."))
 
     def _finish(self, job: Any, success: Callable[[], str]) -> None:
         self._job = None

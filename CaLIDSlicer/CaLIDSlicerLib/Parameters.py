@@ -48,7 +48,7 @@ StackNode = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, No
 
 @parameterNodeWrapper
 class Parameters:
-    """The panel's parameters; Slicer's decorator gives it ``parameterNode``, ``connectGui`` and their like.
+    """The panel's parameters; Slicer's decorator gives it ``parameterNode`` and what connects widgets.
 
     :param input: a volume, or a cine by its proxy or sequence.
     :param output: what to overwrite, or ``None`` for new nodes.

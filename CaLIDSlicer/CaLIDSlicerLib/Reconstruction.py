@@ -13,7 +13,7 @@ from calid.protocol import Done, Event, Job, PhaseFinished, Started
 from calid.stack import SliceStack, uniform_step
 
 from .CineInput import findSource
-from .Outputs import openOutput
+from .Outputs import openOutput, release, reserve
 from .Results import DenseGrid
 from .WorkerJob import WorkerJob
 
@@ -69,6 +69,7 @@ class Reconstruction(WorkerJob):
             self._facts["phase"] = source.sequence.GetNthIndexValue(items[0])
         nodes = source.nodes if output is None else {**source.nodes, "output": output}
         super().__init__(nodes, stack, job, onProgress, onFinished, workerCommand)
+        reserve(self._output.overwritten)
 
     @property
     def volume(self):
@@ -131,6 +132,7 @@ class Reconstruction(WorkerJob):
         self._output.complete({**self._facts, **done.provenance, **run})
 
     def _settle(self) -> None:
+        release(self._output.overwritten)
         if self._isKept and self.volume is not None and not self._removedNode():
             finished = len(self._items) - len(self._missing)
             self._output.complete({**self._facts, "finished_phases": f"{finished} of {len(self._items)}"})

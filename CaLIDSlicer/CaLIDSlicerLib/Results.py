@@ -45,6 +45,10 @@ class Output(Protocol):
         """The dense sequence node, or ``None``."""
 
     @property
+    def overwritten(self) -> list[Any]:
+        """The nodes that were chosen to be overwritten."""
+
+    @property
     def browser(self) -> Any:
         """The browser node that plays it, or ``None``."""
 
@@ -129,6 +133,10 @@ class StillOutput:
         self._added = AddedNodes(source)
         self._before = VolumeState(target) if target else None
         self._phase: tuple[np.ndarray, np.ndarray | None]
+
+    @property
+    def overwritten(self) -> list[Any]:
+        return [self._before.node] if self._before else []
 
     def addPhase(self, _number: int, voxels: np.ndarray, uncertainty: np.ndarray | None, _facts: dict) -> bool:
         self._phase = voxels, uncertainty

@@ -31,7 +31,7 @@ class Worker:
             self._process = startTree(command, environment)
         except OSError as error:
             raise CalidError(f"{command[0]} cannot be started: {error.strerror}", "reinstall Slicer") from error
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
         self._lastWords = b""
         self._isOver = False
         # A pipe that nobody reads fills up and stops the worker, so each has its reader.
@@ -49,12 +49,16 @@ class Worker:
         return self._process.poll()
 
     def events(self) -> list[Event]:
-        """The events that came since the last call; never waits for a running worker."""
+        """The events that came since the last call; never waits for a running worker. For the main thread."""
         if self.exitCode() is not None:
             self.end()  # what it leaves behind would keep the pipes open, and the last lines unread
         events = []
-        while not self._events.empty():
-            events.append(self._events.get())
+        while not self._said.empty():
+            said = self._said.get()
+            if isinstance(said, str):  # logged here, for Slicer's log is a Qt model of the main thread
+                logging.debug("calid worker: %s", said)
+            else:
+                events.append(said)
         return events
 
     def lastWords(self) -> str:
@@ -78,12 +82,8 @@ class Worker:
     def _readEvents(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            text = line.decode("utf-8", errors="replace")
-            event = parse_event(text)
-            if event:
-                self._events.put(event)
-            else:
-                logging.debug("calid worker: %s", text.rstrip())
+            text = line.decode("utf-8", errors="replace").rstrip()
+            self._said.put(parse_event(text) or text)
 
     def _readErrors(self) -> None:
         assert self._process.stderr

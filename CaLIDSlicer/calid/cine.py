@@ -31,7 +31,7 @@ def check_cine(stack: SliceStack) -> list[str]:
     if phases > LARGEST_CINE:
         raise UnusableInput(
             f"it has {phases} phases, and a heart cycle has at most {LARGEST_CINE}",
-            f"reconstruct single phases with --phase N, from 0 to {phases - 1}",
+            f"reconstruct single phases, on the command line with --phase N, from 0 to {phases - 1}",
         )
     if phases == 1:
         return []
@@ -39,7 +39,7 @@ def check_cine(stack: SliceStack) -> list[str]:
         if voxels.min() == voxels.max():
             raise UnusableInput(
                 f"phase {number} (counted from 0) is missing: every voxel of it is {voxels.flat[0]}",
-                "export the cine again, or reconstruct the other phases one by one with --phase N",
+                "export the cine again, or reconstruct the other phases one by one, on the command line with --phase N",
             )
     return _other_scales(stack.voxels)
 

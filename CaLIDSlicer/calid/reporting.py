@@ -62,7 +62,8 @@ def fail(report: Callable[[Event], None], error: CalidError) -> int:
 
 def _sentence(event: Event) -> str:
     if isinstance(event, Started):
-        slices = f"{event.slices_in} slices become {event.slices_out}"
+        made = f" become {event.slices_out}" if event.slices_out != event.slices_in else ""  # a self-check makes none
+        slices = f"{event.slices_in} slices{made}"
         return f"model {event.model} on {event.device}: {slices}, {event.phases} phase{'s' * (event.phases > 1)}"
     if isinstance(event, Warned):
         return f"calid: warning: {event.message}"

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from calid.atomic import write_atomically
+from calid.cine import check_cine
 from calid.errors import ExitCode, UnusableInput
 from calid.failures import explain, to_event
 from calid.fallback import reconstruct_with_fallback
-from calid.protocol import INPUT_FILE, RECONSTRUCT, SELF_CHECK, Checked, Done, Event, Job, PhaseFinished
+from calid.protocol import INPUT_FILE, RECONSTRUCT, SELF_CHECK, Checked, Done, Event, Job, PhaseFinished, Warned
 from calid.stack import SliceStack
 from calid.stdio import event_stream, take_stdin
 
@@ -76,6 +77,8 @@ def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> D
         raise UnusableInput(f"the task of the job is {job.task!r}", f"ask for one of {', '.join(programs)}")
     voxels = np.load(folder / INPUT_FILE, allow_pickle=False)
     stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions))
+    for warning in check_cine(stack):
+        emit(Warned(warning))
     run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check}[job.task]
     done = run(programs[job.task], folder, job, stack, emit)
     return replace(done, seconds=round(time.monotonic() - started, 3), peak_memory_bytes=peak_memory_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,18 @@ def test_peak_memory_is_in_bytes() -> None:
     ballast = np.ones(50_000_000, np.uint8)
     peak = peak_memory_bytes()
     assert peak is None or ballast.nbytes < peak < 1e12
+
+
+def test_a_missing_phase_is_refused(cine: SliceStack, make_job, run) -> None:
+    cine.voxels[1] = 0
+    code, events, _ = run("succeed", make_job(cine, spacing=2.0))
+    assert code == ExitCode.UNUSABLE_INPUT
+    assert "phase 1 (counted from 0) is missing" in events[-1].message
+
+
+def test_a_phase_with_another_intensity_scale_is_warned_of(cine: SliceStack, make_job, run) -> None:
+    voxels = cine.voxels.astype(np.float32)
+    voxels[2] *= 100
+    code, events, _ = run("succeed", make_job(replace(cine, voxels=voxels), spacing=2.0))
+    assert code == ExitCode.DONE
+    assert "another intensity scale" in events[0].message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from calid.errors import ExitCode
 from calid.protocol import SELF_CHECK, Checked, Done, Event, Failed, Job, Progress, Started, parse_event
+from calid.reporting import TextReporter
 from calid.selfcheck import self_check
 from calid.stack import SliceStack
 
@@ -75,3 +77,9 @@ def test_a_job_written_before_there_were_tasks_is_a_reconstruction(stack: SliceS
     del fields["task"]
     (tmp_path / "job.json").write_text(json.dumps(fields))
     assert Job.read(tmp_path).task == "reconstruct"
+
+
+def test_the_line_for_people_does_not_speak_of_new_slices() -> None:
+    stream = io.StringIO()
+    TextReporter(stream)(Started("model", "cpu", 1, 8, 8))
+    assert stream.getvalue() == "model model on cpu: 8 slices, 1 phase\n"

@@ -55,6 +55,7 @@ class ModuleWidget:
     def __init__(self, parent=None) -> None:
         super().__init__()
         self.parent = parent or qMRMLWidget()
+        self.parent.isEntered = True
         self.layout = QtWidgets.QVBoxLayout(self.parent)
         self.reloaded = 0
 

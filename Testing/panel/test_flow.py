@@ -192,3 +192,29 @@ def test_a_new_run_forgets_the_notes_of_the_last(widget, services):
     widget.ui.applyButton.click()
     assert widget.ui.progressBar.value() == 0
     assert textOf(widget.ui.statusLabel) == "Starting ..."
+
+
+def test_a_view_that_fails_does_not_cost_the_result(widget, services, makeResult, monkeypatch, caplog):
+    def fail(_job) -> None:
+        raise RuntimeError("no OpenGL")
+
+    monkeypatch.setattr(services.display, "showResult", fail, raising=False)
+    widget.ui.applyButton.click()
+    job = services.logic.job
+    job.finishPhase(0, makeResult(job.node))
+    job.end()
+    assert textOf(widget.ui.statusLabel) == "SAX CaLID is ready."
+    assert widget.ui.applyButton.text() == "Apply"
+    assert "no OpenGL" in caplog.text
+
+
+def test_an_error_that_nobody_thought_of_leaves_the_panel_usable(widget, services, monkeypatch):
+    def fail() -> str:
+        raise RuntimeError("pip is being installed")
+
+    monkeypatch.setattr(services.dependencies, "question", fail)
+    with pytest.raises(RuntimeError):
+        widget.panel.onApply()
+    assert widget.ui.applyButton.text() == "Apply"
+    assert widget.ui.applyButton.isEnabled()
+    assert textOf(widget.ui.statusLabel) == "Error: see the Python console."

@@ -155,3 +155,26 @@ def test_questions_and_errors_are_slicers_own_windows(module, services, monkeypa
     tell("Memory ran out.")
     assert told == [("Memory ran out.", "CaLID")]
     widget.cleanup()
+
+
+def test_a_scene_that_closes_while_another_module_is_open_stays_empty(widget, scene):
+    widget.parent.isEntered = False
+    scene.Clear()
+    assert not widget.panel.isConnected
+    widget.ui.spacingSpinBox.setValue(1.0)
+    widget.enter()
+    assert widget.ui.spacingSpinBox.value() == widget.logic.getParameterNode().spacing
+
+
+def test_a_label_map_is_not_chosen_for_the_user(makeWidget, makeVolume, scene):
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    widget = makeWidget()
+    assert widget.logic.getParameterNode().input is None
+    makeVolume("stack")
+    widget.enter()
+    assert widget.logic.getParameterNode().input.GetName() == "stack"
+
+
+def test_closing_the_scene_lets_the_display_go(widget, services, scene):
+    scene.Clear()
+    assert ("end",) in services.display.calls

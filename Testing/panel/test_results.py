@@ -147,3 +147,19 @@ def test_another_input_was_not_checked(widget, services, makeVolume):
     services.logic.job.end()
     widget.ui.inputSelector.setCurrentNode(makeVolume("other"))
     assert textOf(widget.ui.verdictLabel) == "This stack was not checked yet."
+
+
+def test_a_self_check_is_estimated_and_asked_about(widget, services):
+    services.question, services.answers = "This takes about 20 minutes. Start?", [False]
+    widget.ui.selfCheckButton.click()
+    assert services.asked == [services.question]
+    assert services.logic.jobs == []
+    shape, slicesOut, _spacing, samples, steps, uncertainty, *_ = services.preflights[0]
+    assert (shape, slicesOut) == ((1, 4, 40, 48), 6)  # the two inner slices are predicted
+    assert (samples, steps, uncertainty) == (None, None, False)
+
+
+def test_a_self_check_goes_where_the_preflight_says(widget, services):
+    services.changes = {"device": "cpu"}
+    widget.ui.selfCheckButton.click()
+    assert services.logic.job.options == {"seed": 0, "device": "cpu", "models": None}

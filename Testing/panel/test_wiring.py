@@ -9,6 +9,7 @@ import pytest
 from calid.errors import OutOfResources
 
 SHOWN = (
+    "end",
     "play",
     "showBeforeAfter",
     "showReport",

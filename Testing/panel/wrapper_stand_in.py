@@ -1,7 +1,7 @@
 """``slicer.parameterNodeWrapper`` for the types that the panel uses: typed values on a real parameter node.
 
-As in Slicer, values are stored as strings and nodes as references, ranges are checked, and ``connectGui`` connects
-the widgets that have the property ``SlicerParameterName``.
+As in Slicer, values are stored as strings and nodes as references, ranges are checked, and
+``connectParametersToGui`` connects the widgets given for parameters and returns the tag by which to disconnect them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import slicer
 import vtk
 from PySide6 import QtWidgets
 from widget_stand_ins import qMRMLNodeComboBox
-
-PROPERTY = "SlicerParameterName"
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,6 @@ class Parameter:
             raise ValueError(f"{self.name}: {value}")
         if self.isNode:
             node.SetNodeReferenceID(self.name, value.GetID() if value else None)
-            node.Modified()
         else:
             node.SetParameter(self.name, value.name if isinstance(value, Enum) else str(value))
 
@@ -92,9 +89,8 @@ class Wrapper:
         self._connections: dict[int, list] = {}
         self._isUpdating = False
 
-    def connectGui(self, ui) -> int:
-        widgets = [widget for widget in vars(ui).values() if widget.property(PROPERTY)]
-        connections = [Connection(widget, self.allParameters[widget.property(PROPERTY)]) for widget in widgets]
+    def connectParametersToGui(self, mapping) -> int:
+        connections = [Connection(widget, self.allParameters[name]) for name, widget in mapping.items()]
         slots = []
         for connection in connections:
             connection.write(connection.parameter.read(self.parameterNode))

@@ -380,3 +380,25 @@ def test_the_hierarchy_items_that_slicer_makes_are_moved(makeCine, reconstruct, 
         for node in (job.volume, job.sequence, job.volume.GetNodeReference(MASK_ROLE))
     }
     assert folders == {"SAX CaLID"}
+
+
+@pytest.mark.parametrize("chosen", ["volume", "sequence"])
+def test_two_jobs_do_not_write_the_same_cine(makeCine, reconstruct, stallingWorker, repeatingWorker, chosen):
+    cine = makeCine()
+    first = reconstruct(cine.proxy)
+    running = Reconstruction(cine.proxy, 2.0, output=first.volume, workerCommand=stallingWorker)
+    with pytest.raises(UnusableInput, match="is being written by a reconstruction that still runs"):
+        reconstruct(cine.proxy, output=getattr(first, chosen))
+    running.cancel()
+    assert reconstruct(cine.proxy, output=getattr(first, chosen)).error is None
+
+
+def test_two_jobs_do_not_write_the_same_volume(makeVolume, reconstruct, makeWorker):
+    sparse, output = makeVolume(), makeVolume(name="mine")
+    running = Reconstruction(sparse, 2.0, output=output, workerCommand=makeWorker("import time; time.sleep(60)"))
+    with pytest.raises(UnusableInput, match='"mine" is being written'):
+        reconstruct(sparse, output=output)
+    running.cancel()
+    with pytest.raises(CalidError, match="cannot be started"):
+        Reconstruction(sparse, 2.0, output=output, workerCommand=["/no/such/program"])
+    assert reconstruct(sparse, output=output).volume is output

@@ -279,3 +279,19 @@ def test_without_views_nothing_is_shown_and_nothing_fails(makeDense, scene):
     ]
     assert not any(shown)
     assert scene.GetNumberOfNodes() == before
+
+
+def test_at_its_end_it_lets_go_of_the_window(views, makeDense):
+    dense = makeDense()
+    Display.showResult(dense)
+    Display.end()
+    sparse = dense.GetNodeReference("CaLID.input")
+    dense.GetDisplayNode().SetWindowLevel(777, 333)
+    assert sparse.GetDisplayNode().GetWindow() != 777
+
+
+def test_a_result_that_goes_while_the_views_settle_is_no_obstacle(views, makeDense, scene, monkeypatch):
+    dense = makeDense()
+    monkeypatch.setattr(Display, "settleViews", lambda: scene.RemoveNode(dense))  # a click on Cancel
+    assert not Display.showResult(dense)
+    assert not Display.showResult(dense)

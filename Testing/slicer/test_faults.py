@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
 import slicer
 
-from calid.errors import CalidError, Cancelled, OutOfResources, UnusableInput, WeightsError
+from calid.errors import CalidError, Cancelled, DependencyError, OutOfResources, UnusableInput, WeightsError
 from calid.protocol import Progress, Started, Warned
+from CaLIDSlicerLib import Host
 from CaLIDSlicerLib.Reconstruction import Reconstruction
 
 SLEEP_WITH_CHILD = """
@@ -126,7 +129,7 @@ def test_an_error_of_the_worker_keeps_its_type_and_remedy(makeVolume, makeWorker
         ("sys.exit(0)", CalidError, "exit code 0"),
         ("sys.exit(4)", WeightsError, "exit code 4"),
         ("sys.exit(77)", CalidError, "exit code 77"),
-        ("import no_such_package.part", CalidError, "no_such_package"),
+        ("import no_such_package.part", DependencyError, "no_such_package"),
         ("print(Done([0.0], [0]).to_line(), flush=True)", CalidError, "without a result"),
         (
             CLAIM_A_RESULT,
@@ -140,7 +143,7 @@ def test_an_error_of_the_worker_keeps_its_type_and_remedy(makeVolume, makeWorker
         ),
         (
             "print(Failed('CalidError', \"No module named 'torch'\", 'report it', 1).to_line()); sys.exit(1)",
-            CalidError,
+            DependencyError,
             "package torch, which is not installed",
         ),
         ("print('not json'); print('{}'); print('{\"event\": \"done\"}'); sys.exit(5)", CalidError, "exit code 5"),
@@ -153,6 +156,7 @@ def test_a_worker_that_ends_wrongly(makeVolume, makeWorker, scene, lines, expect
     error = failure(node, makeWorker(IMPORTS + lines))
     assert type(error) is expected
     assert said in str(error)
+    assert error.remedy
     assert scene.GetNumberOfNodes() == before
 
 
@@ -273,3 +277,17 @@ def test_events_reach_the_progress_callback_in_order(makeVolume, repeatingWorker
     Reconstruction(makeVolume(), 4.0, events.append, workerCommand=repeatingWorker).wait()
     assert [type(event) for event in events] == [Started, Warned, Progress]
     assert events[1].message == "Größe: 2 µm"
+
+
+def test_a_temporary_folder_that_cannot_be_used_is_explained(makeVolume, repeatingWorker, monkeypatch, tmp_path):
+    monkeypatch.setattr(Host, "temporaryFolder", lambda: str(tmp_path / "gone"))
+    with pytest.raises(OutOfResources, match="gone does not take the job") as caught:
+        Reconstruction(makeVolume(), 4.0, workerCommand=repeatingWorker)
+    assert "free disk space" in caught.value.remedy
+
+
+def test_what_else_the_worker_says_is_logged_from_the_main_thread(makeVolume, makeWorker, caplog):
+    caplog.set_level(logging.DEBUG)
+    failure(makeVolume(), makeWorker("print('a library speaks', flush=True); sys.exit(5)"))
+    (record,) = [record for record in caplog.records if "a library speaks" in record.getMessage()]
+    assert record.threadName == threading.main_thread().name  # Slicer's log is a Qt model

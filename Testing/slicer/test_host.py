@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 import slicer
 
+from calid.errors import CalidError
 from CaLIDSlicerLib import Host
 from CaLIDSlicerLib.Reconstruction import Reconstruction
 
@@ -19,7 +20,10 @@ class Timer:
 
     started: ClassVar[list[Timer]] = []
 
-    def __init__(self) -> None:
+    deleted: ClassVar[list[Timer]] = []
+
+    def __init__(self, parent) -> None:
+        self.parent = parent
         self.functions: list = []
         self.timeout = SimpleNamespace(connect=self.functions.append)
 
@@ -32,6 +36,9 @@ class Timer:
     def stop(self) -> None:
         self.started.remove(self)
 
+    def deleteLater(self) -> None:
+        self.deleted.append(self)
+
 
 @pytest.fixture
 def app(monkeypatch, tmp_path):
@@ -42,6 +49,7 @@ def app(monkeypatch, tmp_path):
     monkeypatch.setattr(slicer.util, "startupEnvironment", lambda: {"PATH": "/usr/bin", "PYTHONPATH": "/mine"})
     monkeypatch.setitem(sys.modules, "qt", SimpleNamespace(QTimer=Timer))
     monkeypatch.setattr(Timer, "started", [])
+    monkeypatch.setattr(Timer, "deleted", [])
     return app
 
 
@@ -55,6 +63,12 @@ def test_in_the_application_its_own_python_runs_the_worker(app, monkeypatch):
     assert Host.workerCommand() == ["/opt/Slicer/bin/PythonSlicer", "-m", "calid.worker"]
 
 
+def test_slicer_itself_is_never_taken_for_its_python(app, monkeypatch):
+    monkeypatch.setattr(Host.shutil, "which", lambda _name: None)
+    with pytest.raises(CalidError, match="PythonSlicer"):
+        Host.workerCommand()
+
+
 def test_the_worker_finds_calid_and_starts_from_the_clean_environment(app):
     environment = Host.workerEnvironment()
     assert environment["PYTHONPATH"].split(Host.os.pathsep) == [str(Host.CALID_PARENT), "/mine"]
@@ -66,9 +80,12 @@ def test_the_event_loop_of_the_application_drives_the_job(app, makeVolume, repea
     finished: list = []
     Reconstruction(makeVolume(), 4.0, onFinished=finished.append, workerCommand=repeatingWorker)
     assert list(Host.Path(app.temporaryPath).iterdir())
+    (timer,) = Timer.started
+    assert timer.parent is app  # it must outlive the call that stops it
     while Timer.started:
-        for function in Timer.started[0].functions:
+        for function in timer.functions:
             function()
+    assert Timer.deleted == [timer]
     assert finished[0].volume.GetName() == "SAX CaLID"
     assert list(Host.Path(app.temporaryPath).iterdir()) == []
 

@@ -115,6 +115,18 @@ def test_bundled_weights_cannot_be_removed(store):
     assert BUNDLED.is_dir()
 
 
+def test_weights_that_are_in_use_cannot_be_removed(store, published, monkeypatch):
+    store.importFrom(published)
+
+    def refuse(_folder) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(OutOfResources, match="cannot be deleted: Permission denied"):
+        store.remove()
+    assert not store.isBundled
+
+
 def test_altered_weights_are_refused(store, published):
     store.importFrom(published)
     path = published / "other-1" / "vae.safetensors"

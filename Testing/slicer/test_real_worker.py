@@ -37,6 +37,25 @@ def test_the_real_worker_fills_the_gaps(makeVolume):
     assert "not for diagnosis" in dense.GetAttribute("CaLID.intended_use")
 
 
+def test_the_real_worker_makes_a_cine_dense(makeCine, sequencesLogic):
+    cine = makeCine()
+    phases: list[int] = []
+    options = {"steps": 1, "samples": 1, "device": "cpu", "uncertainty": True}
+    job = Reconstruction(cine.browser, 4.0, onPhase=lambda _job, phase: phases.append(phase), **options)
+    dense = job.wait()
+
+    assert phases == [0, 1, 2]
+    assert [job.sequence.GetNthIndexValue(n) for n in phases] == ["0", "30", "60"]
+    for n in phases:
+        made = voxelsOf(job.sequence.GetNthDataNode(n))
+        np.testing.assert_array_equal(made[::2], cine.voxels[n])
+        assert (made[1::2] != made[:-1:2]).any()
+        job.browser.SetSelectedItemNumber(n)
+        np.testing.assert_array_equal(voxelsOf(dense), made)
+    spread = dense.GetNodeReference("CaLID.uncertainty")
+    assert job.browser.GetSequenceNode(spread).GetNumberOfDataNodes() == len(phases)
+
+
 def test_the_same_seed_gives_the_same_volume(makeVolume):
     options = {"samples": 1, "steps": 1, "device": "cpu", "seed": 5}
     first, second = (voxelsOf(Reconstruction(makeVolume(), 4.0, **options).wait()) for _ in range(2))
