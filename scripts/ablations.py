@@ -108,7 +108,7 @@ def changed_model(change: Change | None, independent: bool = False) -> Iterator[
     noise = IndependentNoise if independent else AnchoredNoise
     # By name: the package hides its module behind the function that is called the same.
     module = sys.modules["calid.reconstruct"]
-    with mock.patch("calid.synthesise.AnchoredNoise", noise), mock.patch.object(module, "load_model", load):
+    with mock.patch("calid.view.AnchoredNoise", noise), mock.patch.object(module, "load_model", load):
         yield
 
 

@@ -101,7 +101,9 @@ class ContextEncoder(nn.Module):
         nn.init.zeros_(self.to_mean.weight)
         if follows:
             self.to_trust = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
-            nn.init.zeros_(self.to_trust.weight)
+            self.to_rest = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
+            for layer in (self.to_trust, self.to_rest):
+                nn.init.zeros_(layer.weight)
 
     def forward(self, neighbours: Neighbours, symmetric: bool = True) -> Context:
         """Context of ``n`` missing slices, by construction symmetric under reversal of the stack.
@@ -116,7 +118,7 @@ class ContextEncoder(nn.Module):
         if neighbours.followed is not None:
             # Where the motion was found, the slices along it are the better guess; where there is none to find, not.
             trust = torch.sigmoid(self.to_trust(features[0]))
-            mean = mean + trust * (neighbours.along_motion - mean)
+            mean = mean + trust * (neighbours.along_motion - mean) + self.to_rest(features[0])
         return Context(mean, features, neighbours.reach)
 
     def _one_direction(self, neighbours: Neighbours) -> list[Tensor]:

@@ -94,5 +94,6 @@ def start_from(encoder: torch.nn.Module, path: Path) -> None:
     state = {name.removeprefix("encoder."): tensor for name, tensor in state.items()}
     entrance = torch.zeros_like(encoder.state_dict()["net.enter.weight"])
     entrance[:, : state["net.enter.weight"].shape[1]] = state["net.enter.weight"]
-    trust = {name: torch.zeros_like(tensor) for name, tensor in encoder.state_dict().items() if "to_trust" in name}
-    encoder.load_state_dict(trust | state | {"net.enter.weight": entrance})
+    new = ("to_trust", "to_rest")
+    heads = {k: torch.zeros_like(v) for k, v in encoder.state_dict().items() if k.startswith(new)}
+    encoder.load_state_dict(heads | state | {"net.enter.weight": entrance})
