@@ -27,6 +27,9 @@ from calid.weights import CalidModel
 BATCH_PIXELS = 6 * 240 * 240
 """Of one batch on an accelerator, at most. A CPU works slice by slice: see :mod:`calid.parallel`."""
 
+PREPARING = 3
+"""Steps that preparing counts as: it takes as long as the default number of denoising steps and decoding together."""
+
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
 """Axes along which the slices are mirrored for a sample, in turn: no side of the heart is special to what the networks
 learned, so the mean over views has less error than each of them."""
@@ -100,7 +103,7 @@ class View:
     @property
     def ticks(self) -> int:
         """Calls of ``on_step`` for each phase: every batch is prepared, and denoised step by step."""
-        return sum(map(len, self.batches)) * (1 + self.work.sampling.steps)
+        return sum(map(len, self.batches)) * (PREPARING + self.work.sampling.steps)
 
     def run(self, phase: int, decoded: Decoded, on_step: Tick) -> None:
         """Draw all missing slices of a phase; phases come in their order.
@@ -145,7 +148,8 @@ class View:
     def _prepare(self, batches: list[Sequence[FillStep]], known: dict[int, Known], on_step: Tick) -> list[Prepared]:
         def prepare(steps: Sequence[FillStep], tick: Tick) -> Prepared:
             prepared = self._condition(self._gather(steps, known))
-            tick()
+            for _ in range(PREPARING):
+                tick()
             return prepared
 
         return run_all(prepare, batches, self.work.device, on_step)
