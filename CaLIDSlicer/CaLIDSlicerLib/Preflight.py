@@ -38,6 +38,8 @@ BASE_BYTES = 560 * MB
 """Python, PyTorch and the weights."""
 PIXEL_BYTES = 1800.0
 """Features of one slice on one core, in bfloat16, by pixel of the model's grid: some 100 MB at 256 x 256."""
+KEPT_BYTES, KEPT_PHASES = 10.0, 33
+"""Of what phases tell each other, by pixel of the model's grid and missing slice, and for how many phases at most."""
 GPU_BATCH_PIXELS = 6 * 240 * 240
 TILE_PIXELS = (768, 384, 192)
 VOXEL_BYTES = 4
@@ -133,6 +135,12 @@ class _Size:
         return math.prod(self.grid)
 
     @property
+    def keptBytes(self) -> float:
+        """Of one sample, where the phases of a cine inform each other."""
+        phases = min(self.shape[0], KEPT_PHASES) if self.shape[0] > 1 else 0
+        return phases * (self.slicesOut - self.shape[1]) * self.gridPixels * KEPT_BYTES
+
+    @property
     def sliceBytes(self) -> int:
         return self.shape[2] * self.shape[3] * VOXEL_BYTES
 
@@ -181,7 +189,8 @@ def _gpuMemory(size: _Size, run: _Run, tile: int) -> float:
     """A guess, as for :data:`GPU_FACTOR`."""
     pixels = min(size.grid[0], tile) * min(size.grid[1], tile)
     atOnce = pixels * max(1, min(GPU_BATCH_PIXELS, tile**2) // pixels)
-    return BASE_BYTES + atOnce * PIXEL_BYTES * (1 if run.report.halfPrecision else 2)
+    features = atOnce * PIXEL_BYTES * (1 if run.report.halfPrecision else 2)
+    return BASE_BYTES + features + run.samples * size.keptBytes
 
 
 def _memory(size: _Size, run: _Run) -> int:
@@ -191,7 +200,8 @@ def _memory(size: _Size, run: _Run) -> int:
     sums = size.slicesOut * size.sliceBytes * (1 + size.uncertainty)
     pixels = min(size.gridPixels, TILE_PIXELS[0] ** 2)
     features = _workers(run) * pixels * PIXEL_BYTES * (1 if run.report.halfPrecision else 2) if run.onCpu else GB
-    return round(BASE_BYTES + arrays + sums + features)
+    kept = run.samples * size.keptBytes if run.onCpu else 0.0
+    return round(BASE_BYTES + arrays + sums + features + kept)
 
 
 def _seconds(size: _Size, run: _Run) -> float:

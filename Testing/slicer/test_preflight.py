@@ -57,6 +57,11 @@ def test_memory_agrees_with_what_was_measured():
     assert estimate().memoryBytes == pytest.approx(peak * GB, rel=0.25)
 
 
+def test_memory_of_a_cine_agrees_with_what_was_measured():
+    peak = float(re.search(r"peak memory \| ([\d.]+) GB", BENCHMARK.read_text())[1])
+    assert estimate((30, 10, 256, 256), 46).memoryBytes == pytest.approx(peak * GB, rel=0.25)
+
+
 def test_the_constants_are_those_of_the_bundled_model_and_the_worker():
     entry = read_manifest(find_models())
     assert entry["architecture"]["pixel"] == module.MODEL_PIXEL
