@@ -18,7 +18,8 @@ def models(tmp_path):
 def test_bundled_weights_are_small_and_match_their_manifest():
     folder = find_models()
     assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 30e6
-    assert set(load_model().sha256) == {"vae.safetensors", "motion.safetensors", "interpolator.safetensors"}
+    parts = ("vae", "motion", "interpolator", "temporal")
+    assert set(load_model().sha256) == {f"{part}.safetensors" for part in parts}
     assert set(load_segmenter().sha256) == {"segmentation.safetensors"}
 
 

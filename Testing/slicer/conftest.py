@@ -93,7 +93,7 @@ def makeWorker(tmp_path):
     """The command of a worker that runs the given lines, with ``job`` and ``folder`` at hand."""
 
     def make(lines: str) -> list[str]:
-        script = tmp_path / "worker.py"
+        script = tmp_path / f"worker{len(list(tmp_path.glob('worker*.py')))}.py"  # a test may have several
         script.write_text(PREAMBLE.format(calid=str(CALID_PARENT)) + textwrap.dedent(lines), encoding="utf-8")
         return [sys.executable, str(script)]
 
