@@ -14,6 +14,7 @@ import pytest
 import slicer
 
 from calid.phantom import make_phantom
+from CaLIDSlicerLib.Reconstruction import Reconstruction
 
 CALID_PARENT = Path(__file__).parents[2] / "CaLIDSlicer"
 
@@ -150,6 +151,16 @@ def repeatingWorker(makeWorker):
 def stallingWorker(makeWorker):
     """A worker that makes two phases of a cine and then nothing more."""
     return makeWorker("STALL_AT = 2\n" + REPEATING_WORKER)
+
+
+@pytest.fixture
+def reconstruct(repeatingWorker):
+    def run(node, **options) -> Reconstruction:
+        job = Reconstruction(node, 4.0, workerCommand=repeatingWorker, **options)
+        job.wait()
+        return job
+
+    return run
 
 
 @pytest.fixture
