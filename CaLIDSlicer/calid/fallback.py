@@ -3,7 +3,7 @@
 The whole chain, from the first to the last resort:
 
 1. half precision, from the start, wherever the processor computes in it (:func:`calid.device.autocast`);
-2. smaller tiles of the field of view (:mod:`calid.reconstruct`, :data:`calid.tiles.TILE_PIXELS`);
+2. smaller tiles of the field of view (:mod:`calid.gaps`, :data:`calid.tiles.TILE_PIXELS`);
 3. one sample, if more were asked for;
 4. the CPU.
 
