@@ -11,7 +11,6 @@ windows, without seams.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,6 +74,6 @@ class TemporalCorrection(nn.Module):
         return self.to_mean(F.silu(self.refine(F.silu(noticed))))
 
 
-def phases_around(phase: int, phases: int, offsets: Sequence[int] = OFFSETS) -> list[int]:
+def phases_around(phase: int, phases: int) -> list[int]:
     """The phases that ``phase`` is compared with, on the circle of all ``phases``."""
-    return [(phase + offset) % phases for offset in offsets]
+    return [(phase + offset) % phases for offset in OFFSETS]

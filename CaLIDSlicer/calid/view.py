@@ -116,15 +116,14 @@ class View:
         known = self._encode(phase)
         for batches in self.batches:
             prepared = self._prepare(batches, known, on_step)
-            drawn = self._draw(batches, prepared, phase, decoded, on_step)
-            known.update(drawn)
+            known.update(self._draw(batches, prepared, decoded, on_step))
 
     def _run_compared(self, phase: int, decoded: Decoded, on_step: Tick) -> None:
         (batches,), phases = self.batches, self.work.phases
         for other in (phase, *phases_around(phase, phases)):
             if other not in self.prepared:
                 self.prepared[other] = self._prepare(batches, self._encode(other), on_step)
-        self._draw(batches, self._compare(phase), phase, decoded, on_step)
+        self._draw(batches, self._compare(phase), decoded, on_step)
         wanted = {q for later in range(phase + 1, phases) for q in (later, *phases_around(later, phases))}
         self.prepared = {other: kept for other, kept in self.prepared.items() if other in wanted}
 
@@ -180,12 +179,7 @@ class View:
         return run_all(corrected, list(enumerate(self.prepared[phase])), work.device, lambda: None)
 
     def _draw(
-        self,
-        batches: list[Sequence[FillStep]],
-        prepared: list[Prepared],
-        phase: int,
-        decoded: Decoded,
-        on_step: Tick,
+        self, batches: list[Sequence[FillStep]], prepared: list[Prepared], decoded: Decoded, on_step: Tick
     ) -> dict[int, Known]:
         model, sampling = self.work.model, self.work.sampling
 

@@ -37,6 +37,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help=_DEVICE)
 
 
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """Which methods to score on which patients, and where the report goes."""
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="FILE", help="report.json; tables and figures go beside it")
+    add("--methods", nargs="+", default=["linear", "calid"], metavar="NAME", help="default: linear calid")
+    add("--split", default="validation", help="patients to score (default: validation)")
+    add("--limit", type=int, metavar="N", help="only the first N patients")
+
+
 def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
     """The stack that ``add_input`` asked for; tells what is odd about it.
 

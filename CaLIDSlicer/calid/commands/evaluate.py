@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calid.commands.common import Report
+from calid.commands.common import Report, add_scoring
 from calid.errors import ExitCode
 
 
@@ -16,10 +16,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", help="folder with index.json and ed_es/")
-    add("--out", type=Path, required=True, metavar="FILE", help="report.json; tables and figures go beside it")
-    add("--methods", nargs="+", default=["linear", "calid"], metavar="NAME", help="default: linear calid")
-    add("--split", default="validation", help="patients to score (default: validation)")
-    add("--limit", type=int, metavar="N", help="only the first N patients")
+    add_scoring(parser)
     add("--every", type=int, default=2, metavar="N", help="keep one slice in N (default: 2, the protocol)")
 
 

@@ -14,6 +14,7 @@ from calid.denoiser import LatentInterpolator
 from calid.motion import MotionEstimator
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import model_slices, read_cine, split_patients
+from calid.training.examples import neighbours_of
 from calid.vae import SliceAutoencoder
 
 THIN = 7.0
@@ -97,10 +98,7 @@ class Spatial:
         phases, count = latents.shape[:2]
         indices = [here - 3 * half, here - half, here + half, here + 3 * half]
         present = [outer[0] and indices[0] >= 0, True, True, outer[1] and indices[3] < count]
-        distance = torch.tensor([abs(i - here) * gap if p else 0.0 for i, p in zip(indices, present, strict=True)])
-        mask = torch.tensor(present, dtype=torch.float32)
-        near = latents[:, [i if p else here for i, p in zip(indices, present, strict=True)]] * mask[:, None, None, None]
-        neighbours = Neighbours(near, mask.expand(phases, 4), distance.expand(phases, 4))
+        neighbours = neighbours_of(here, indices, present, latents, gap)
         bounding = view[:, [here - half, here + half]]
         parts = [self._condition(neighbours, bounding, t) for t in range(phases)]
         contexts, followed = zip(*parts, strict=True)
@@ -109,7 +107,8 @@ class Spatial:
             [torch.cat([c.features[0] for c in contexts]).bfloat16()],
             torch.cat([c.reach for c in contexts]),
         )
-        neighbours = replace(neighbours, latents=near.bfloat16(), followed=torch.cat(followed).bfloat16())
+        near = neighbours.latents.bfloat16()
+        neighbours = replace(neighbours, latents=near, followed=torch.cat(followed).bfloat16())
         return Beat(context, neighbours, view[:, here, None].bfloat16(), latents[:, here].bfloat16())
 
     def _condition(self, neighbours: Neighbours, bounding: Tensor, phase: int) -> tuple[Context, Tensor]:

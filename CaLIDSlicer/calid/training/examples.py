@@ -111,9 +111,21 @@ def draw_example(entry: EncodedStack, rng: Generator) -> Examples | None:
     dropped = torch.rand(2, generator=rng) < 0.15
     present = [indices[0] >= 0 and not dropped[0], True, True, indices[3] < count and not dropped[1]]
     here = below + inside
-    distance = [abs(i - here) * entry.gap if p else 0.0 for i, p in zip(indices, present, strict=True)]
-    latents = torch.stack([entry.latents[i if p else below] for i, p in zip(indices, present, strict=True)])
-    mask = torch.tensor(present, dtype=torch.float32)
-    one = Neighbours((latents.float() * mask[:, None, None, None])[None], mask[None], torch.tensor([distance]))
+    one = neighbours_of(here, indices, present, entry.latents[None], entry.gap)
     bounding = entry.slices[None, [below, below + step]].float()
     return Examples(one, entry.latents[None, here].float(), entry.slices[None, None, here].float(), bounding)
+
+
+def neighbours_of(
+    here: int, indices: Sequence[int], present: Sequence[bool], latents: Tensor, gap: float
+) -> Neighbours:
+    """Neighbours of slice ``here`` in each of ``n`` stacks that share their geometry.
+
+    :param indices: of the four neighbours, which count only where they are ``present``.
+    :param latents: (n, k, c, h, w) of all slices, ``gap`` mm apart.
+    """
+    n, pairs = len(latents), list(zip(indices, present, strict=True))
+    distance = torch.tensor([abs(i - here) * gap if p else 0.0 for i, p in pairs])
+    mask = torch.tensor(present, dtype=torch.float32)
+    near = latents[:, [i if p else here for i, p in pairs]].float() * mask[:, None, None, None]
+    return Neighbours(near, mask.expand(n, 4), distance.expand(n, 4))

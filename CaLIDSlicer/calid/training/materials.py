@@ -56,10 +56,15 @@ def stage_parser(part: str, description: str | None) -> argparse.ArgumentParser:
 
 def load_materials(args: argparse.Namespace) -> Materials:
     """Everything that the command line names."""
-    config = json.loads(args.config.read_text(encoding="utf-8"))
-    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
-    motion = load_weights(MotionEstimator(MotionConfig(**config["motion"])), args.motion)
+    config, vae, motion = load_frozen(args)
     how, pixel = Augmentation(**config["augmentation"]), config["pixel"]
     training = LatentPool(load_stacks(args.data, "train", pixel), vae, how, config["pool"])
     validation = LatentPool(load_stacks(args.data, "validation", pixel, cine=False), vae, how, VALIDATION_POOL)
     return Materials(config, vae, motion, training, validation)
+
+
+def load_frozen(args: argparse.Namespace) -> tuple[dict[str, Any], SliceAutoencoder, MotionEstimator]:
+    """The config, stage 1 and the motion network that the command line names."""
+    config = json.loads(args.config.read_text(encoding="utf-8"))
+    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
+    return config, vae, load_weights(MotionEstimator(MotionConfig(**config["motion"])), args.motion)

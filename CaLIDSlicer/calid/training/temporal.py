@@ -8,8 +8,6 @@ seen with some of their phases left out, as if they had been sampled more coarse
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,13 +16,13 @@ from torch import Generator, Tensor
 
 from calid.denoiser import DenoiserConfig, LatentInterpolator
 from calid.layers import channels_last
-from calid.motion import MotionConfig, MotionEstimator
 from calid.temporal import TemporalConfig, TemporalCorrection, phases_around
 from calid.training.augment import Augmentation
 from calid.training.cines import Beat, Spatial, load_cines
 from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
-from calid.vae import SliceAutoencoder, VaeConfig
+from calid.training.materials import load_frozen, stage_parser
+from calid.vae import SliceAutoencoder
 from calid.weights import load_weights
 
 
@@ -59,25 +57,17 @@ def temporal_loss(
 
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train temporal``."""
-    parser = argparse.ArgumentParser(prog="calid train temporal", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, required=True, help="vae.safetensors of stage 1")
-    parser.add_argument("--motion", type=Path, required=True, help="of calid train motion")
+    parser = stage_parser("temporal", __doc__)
     parser.add_argument("--interpolator", type=Path, required=True, help="of calid train deviation")
-    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    config = json.loads(args.config.read_text(encoding="utf-8"))
+    config, vae, motion = load_frozen(args)
     about = config["temporal_training"]
-    spatial = Spatial(
-        load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae),
-        load_weights(MotionEstimator(MotionConfig(**config["motion"])), args.motion),
-        load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.interpolator),
-    )
+    interpolator = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.interpolator)
+    spatial = Spatial(vae, motion, interpolator)
     rng = Generator().manual_seed(config["seed"])
     how, pixel = Augmentation(**config["augmentation"]), config["pixel"]
-    cines = [cine for _ in range(about["views"]) for cine in load_cines(args.data, "train", pixel)]
-    views = [list(spatial.beats(cine, how, rng)) for cine in cines]
+    cines = load_cines(args.data, "train", pixel)
+    views = [list(spatial.beats(cine, how, rng)) for _ in range(about["views"]) for cine in cines]
     validation = load_cines(args.data, "validation", pixel)
     fixed = [beat for cine in validation for beat in spatial.beats(cine, as_acquired(how), rng)]
 
