@@ -6,6 +6,7 @@ import slicer
 
 from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases, sharedCopy
 from .Provenance import MASK_ROLE, ROLES, UNCERTAINTY_ROLE
+from .VolumeBridge import nodesShowing
 
 
 class NodeState:
@@ -37,10 +38,13 @@ class VolumeState(NodeState):
     def __init__(self, node) -> None:
         super().__init__(node)
         self._content, self._transformId = sharedCopy(node), node.GetTransformNodeID()
+        self._shownBy = nodesShowing(node)
         display = node.GetDisplayNode()
         self._window = display and (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel())
 
     def _restoreContent(self) -> None:
+        for added in set(nodesShowing(self.node)) - set(self._shownBy):
+            self._scene.RemoveNode(added)
         self.node.CopyContent(self._content, False)
         self.node.SetAndObserveTransformNodeID(self._transformId)
         if self._window:

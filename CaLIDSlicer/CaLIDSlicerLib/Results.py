@@ -14,7 +14,7 @@ import vtk
 from .CineInput import Source
 from .NodeState import NodeState, VolumeState
 from .Provenance import ATTRIBUTE_PREFIX, INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
-from .VolumeBridge import addVolumeLike, copyWindowLevel, fillVolume
+from .VolumeBridge import addVolumeLike, copyWindowLevel, fillVolume, nodesShowing
 
 VOLUME, LABEL_MAP = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
 
@@ -193,8 +193,10 @@ def discardCompanions(*states: NodeState | None) -> None:
 
 
 def removeNodes(scene, nodes) -> None:
-    """Remove the nodes that are still in the scene, sequences before their proxy volumes."""
-    for node in sorted(nodes, key=lambda node: not node.IsA("vtkMRMLSequenceNode")):
+    """Remove the nodes that are still in the scene, sequences before their proxies, and what shows the volumes."""
+    volumes = [node for node in nodes if node.IsA("vtkMRMLVolumeNode") and scene.IsNodePresent(node)]
+    shown = [node for volume in volumes for node in nodesShowing(volume)]
+    for node in sorted([*nodes, *shown], key=lambda node: not node.IsA("vtkMRMLSequenceNode")):
         if scene.IsNodePresent(node):
             scene.RemoveNode(node)
 

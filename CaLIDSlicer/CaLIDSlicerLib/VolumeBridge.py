@@ -112,6 +112,17 @@ def fixWindow(node, voxels: np.ndarray) -> None:
         display.SetWindowLevel(max(high - low, np.finfo(float).tiny), (high + low) / 2)
 
 
+def nodesShowing(volumeNode) -> list:
+    """The nodes by which a volume is shown: displays, legend, volume rendering with its properties and crop box.
+
+    Slicer leaves those of a volume rendering in the scene when the volume goes.
+    """
+    shown = [volumeNode.GetNthDisplayNode(n) for n in range(volumeNode.GetNumberOfDisplayNodes())]
+    renderings = [node for node in shown if node and node.IsA("vtkMRMLVolumeRenderingDisplayNode")]
+    owned = [node for one in renderings for node in (one.GetROINode(), one.GetVolumePropertyNode())]
+    return [node for node in (*shown, *owned) if node is not None]
+
+
 def _image(voxels: np.ndarray, like: vtk.vtkImageData) -> vtk.vtkImageData:
     """Image data with a copy of the voxels; numpy's int64 is two scalar types of VTK, so the input's is kept."""
     isInputType = _voxels(like).dtype == voxels.dtype

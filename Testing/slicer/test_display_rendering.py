@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 import slicer
 
+from CaLIDSlicerLib.DisplayOverlay import showUncertainty
 from CaLIDSlicerLib.DisplayPlayback import framesPerSecond, play
 from CaLIDSlicerLib.DisplayRendering import applyBrightBloodLook, showVolumeRendering
+
+from .running import hierarchyOf, nodesOf, runToStall
 
 
 @pytest.fixture
 def logic(scene):
     logic = slicer.vtkSlicerVolumeRenderingLogic()
+    logic.SetMRMLScene(scene)
+    return logic
+
+
+@pytest.fixture
+def colours(scene):
+    logic = slicer.vtkSlicerColorLogic()
     logic.SetMRMLScene(scene)
     return logic
 
@@ -121,3 +131,48 @@ def test_playback_starts_in_a_loop_and_stops(makeBrowser):
     assert play(browser, False)
     assert not browser.GetPlaybackActive()
     assert not play(None)
+
+
+def show(volume, logic, colours) -> None:
+    """What the panel does with the first phase, and the user with what it shows."""
+    assert showVolumeRendering(volume, True, logic)
+    showUncertainty(volume, True, colours)
+
+
+def test_cancel_takes_back_what_the_first_phase_was_shown_with(
+    makeCine, stallingWorker, scene, sequencesLogic, logic, colours
+):
+    cine = makeCine()
+    hierarchyOf(scene)
+    before = nodesOf(scene)
+    job = runToStall(cine.proxy, stallingWorker, mask=True, uncertainty=True)
+    show(job.volume, logic, colours)
+    assert {"Legend", "ROI", "Property", "Rendering"} <= {
+        word for word in ("Legend", "ROI", "Property", "Rendering") for node in nodesOf(scene) if word in node
+    }
+    job.cancel()
+    assert nodesOf(scene) == before
+
+
+def test_cancel_leaves_an_overwritten_result_shown_as_it_was(
+    makeCine, reconstruct, stallingWorker, scene, sequencesLogic, logic, colours
+):
+    cine = makeCine()
+    first = reconstruct(cine.proxy, uncertainty=True)
+    before = nodesOf(scene)
+    job = runToStall(cine.proxy, stallingWorker, output=first.volume, uncertainty=True)
+    show(job.volume, logic, colours)
+    job.cancel()
+    assert nodesOf(scene) == before
+    assert first.volume.GetDisplayNode() is not None
+
+
+def test_an_overwritten_uncertainty_takes_its_legend_with_it(
+    makeCine, reconstruct, scene, sequencesLogic, logic, colours
+):
+    cine = makeCine()
+    first = reconstruct(cine.proxy, uncertainty=True)
+    show(first.volume, logic, colours)
+    reconstruct(cine.proxy, output=first.volume)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode") == 0
+    assert logic.GetFirstVolumeRenderingDisplayNode(first.volume).GetVisibility()
