@@ -23,6 +23,7 @@ from slicer.util import VTKObservationMixin
 
 from calid.protocol import Event
 from CaLIDSlicerLib import Host
+from CaLIDSlicerLib.DisplayLayout import registerLayouts
 from CaLIDSlicerLib.Panel import Panel
 from CaLIDSlicerLib.PanelServices import PanelServices
 from CaLIDSlicerLib.PanelWiring import realServices
@@ -61,6 +62,7 @@ class CaLIDSlicer(ScriptedLoadableModule):
             app.startupCompleted.connect(self._onStartupCompleted)
 
     def _onStartupCompleted(self) -> None:
+        registerLayouts(slicer.mrmlScene)
         registerSampleData(self.moduleName, self.resourcePath(""))
 
 

@@ -30,20 +30,31 @@ class SliceView(NamedTuple):
     layers: Any
 
 
+def registerLayouts(scene) -> bool:
+    """Tell Slicer of the layouts, once the application has started; false where there are no views to arrange.
+
+    A saved scene, and with "Restore geometry" the application, comes back in the layout it was left in, by its number
+    only: one that is not registered by then shows no view at all.
+    """
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if node is None:
+        return False
+    for layout, description in ((COMPARISON_LAYOUT, _comparison()), (SELF_CHECK_LAYOUT, _selfCheck())):
+        if not node.IsLayoutDescription(layout):
+            node.AddLayoutDescription(layout, description)
+            if node.GetViewArrangement() == layout:
+                node.SetViewArrangement(layout)  # restored before there was a description
+    return True
+
+
 def showComparisonLayout(scene) -> bool:
     """Arrange the views for a comparison of sparse and dense; false where there are no views to arrange."""
-    rows = [_comparisonRow(SPARSE_VIEWS, ""), _comparisonRow(DENSE_VIEWS, "+")]
-    volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
-    return _show(scene, COMPARISON_LAYOUT, _box("horizontal", [_box("vertical", rows), volume], sizes=(3, 1)))
+    return _show(scene, COMPARISON_LAYOUT)
 
 
 def showSelfCheckLayout(scene) -> bool:
     """Arrange the views for the result of a self-check; false where there are no views to arrange."""
-    labels = ("real", "CaLID", "linear")
-    pictures = [_sliceView(name, label, "#8C8C8C") for name, label in zip(PICTURE_VIEWS, labels, strict=True)]
-    plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
-    table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
-    return _show(scene, SELF_CHECK_LAYOUT, _box("vertical", [_row(pictures), _row([plot, table])]))
+    return _show(scene, SELF_CHECK_LAYOUT)
 
 
 def sliceViews(scene, names: Iterable[str]) -> list[SliceView]:
@@ -73,14 +84,25 @@ def link(views: Iterable[SliceView]) -> None:
         view.layers.SetHotLinkedControl(True)
 
 
-def _show(scene, layout: int, description: str) -> bool:
-    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if node is None:
-        return False
-    if not node.IsLayoutDescription(layout):
-        node.AddLayoutDescription(layout, description)
-    node.SetViewArrangement(layout)
-    return True
+def _show(scene, layout: int) -> bool:
+    isRegistered = registerLayouts(scene)
+    if isRegistered:
+        scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout)
+    return isRegistered
+
+
+def _comparison() -> str:
+    rows = [_comparisonRow(SPARSE_VIEWS, ""), _comparisonRow(DENSE_VIEWS, "+")]
+    volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
+    return _box("horizontal", [_box("vertical", rows), volume], sizes=(3, 1))
+
+
+def _selfCheck() -> str:
+    labels = ("real", "CaLID", "linear")
+    pictures = [_sliceView(name, label, "#8C8C8C") for name, label in zip(PICTURE_VIEWS, labels, strict=True)]
+    plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
+    table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
+    return _box("vertical", [_row(pictures), _row([plot, table])])
 
 
 def _box(kind: str, items: Iterable[str], sizes: tuple[int, ...] = ()) -> str:

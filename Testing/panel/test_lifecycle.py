@@ -135,6 +135,16 @@ def test_sample_data_is_offered_after_start_up_and_not_before(module, app, monke
     assert offered == [("CaLIDSlicer", kept.resourcePath(""))]
 
 
+def test_the_layouts_are_known_after_start_up(module, app, scene, monkeypatch):
+    """A scene that was saved in one of them must not come back without views."""
+    monkeypatch.setattr(module, "registerSampleData", lambda *_arguments: None)
+    layoutNode = scene.AddNewNodeByClass("vtkMRMLLayoutNode")
+    kept = module.CaLIDSlicer(slicer_stand_ins.ModuleParent())
+    app.startupCompleted.emit()
+    assert kept
+    assert all(layoutNode.IsLayoutDescription(number) for number in (27180, 27181))
+
+
 def test_the_module_describes_itself(module):
     parent = slicer_stand_ins.ModuleParent()
     module.CaLIDSlicer(parent)

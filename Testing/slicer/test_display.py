@@ -82,6 +82,24 @@ def test_the_layout_is_registered_once_and_comes_back_after_another(views, makeD
     assert layoutNode.GetViewArrangement() == DisplayLayout.COMPARISON_LAYOUT
 
 
+def test_an_arrangement_restored_before_its_layout_was_known_gets_its_views(views, scene):
+    """So it is for a scene that was saved with it, and at the start of an application that restores its window."""
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(DisplayLayout.COMPARISON_LAYOUT)
+    assert sliceViews(scene, DENSE_VIEWS) == []
+    assert DisplayLayout.registerLayouts(scene)
+    assert len(sliceViews(scene, DENSE_VIEWS)) == 3
+    assert layoutNode.IsLayoutDescription(DisplayLayout.SELF_CHECK_LAYOUT)
+
+
+def test_registering_the_layouts_leaves_the_users_own_alone(views, scene):
+    layoutNode = views.layout.GetLayoutNode()
+    before = layoutNode.GetViewArrangement()
+    DisplayLayout.registerLayouts(scene)
+    assert layoutNode.GetViewArrangement() == before
+    assert sliceViews(scene, DENSE_VIEWS) == []
+
+
 def test_views_look_along_the_axes_of_the_volume_and_through_its_middle_gap(views, makeDense, scene):
     dense = makeDense()
     sparse = dense.GetNodeReference("CaLID.input")
