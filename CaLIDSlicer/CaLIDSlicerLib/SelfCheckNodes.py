@@ -20,6 +20,7 @@ SLICE, POSITION = "slice", "position mm"
 COLUMNS = (SLICE, POSITION, "PSNR model", "SSIM model", "PSNR linear", "SSIM linear")
 """The columns of the table, in the order of :class:`CheckedSlice`."""
 
+_DECIMALS = 3  # Slicer's table view writes out all that a number has
 _MODEL_COLOUR, _LINEAR_COLOUR = (0.0, 0.45, 0.70), (0.84, 0.37, 0.0)  # told apart by colour-blind readers too
 
 
@@ -47,7 +48,9 @@ def addTable(source: Source, slices: Sequence[CheckedSlice], facts: dict[str, An
     """Add the vtkMRMLTableNode of the scores, with the provenance of the run as attributes."""
     table = _add(source, "vtkMRMLTableNode", "scores")
     columns = [np.array(column) for column in zip(*map(astuple, slices), strict=True)]
-    slicer.util.updateTableFromArray(table, columns, COLUMNS)
+    slicer.util.updateTableFromArray(table, [column.round(_DECIMALS) for column in columns], COLUMNS)
+    table.SetUseColumnTitleAsColumnHeader(True)  # else the header is A, B, C ... above a row of names
+    table.SetLocked(True)
     table.SetNodeReferenceID(INPUT_ROLE, source.node.GetID())
     writeFacts(table, facts)
     return table

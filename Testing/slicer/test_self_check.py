@@ -63,6 +63,14 @@ def test_scores_are_a_table(sparse, checkingWorker):
     assert table.GetNodeReference("CaLID.input") is sparse
 
 
+def test_the_table_reads_like_one(sparse, makeWorker):
+    worker = makeWorker(CHECKING_WORKER.replace("20.0 + k + gain[k]", "20 + k / 7"))
+    table = SelfCheck(sparse, workerCommand=worker).wait().table
+    assert table.GetUseColumnTitleAsColumnHeader()
+    assert table.GetLocked()
+    assert slicer.util.arrayFromTableColumn(table, "PSNR model").tolist() == [20.143, 20.286, 20.429, 20.571]
+
+
 def test_model_and_linear_are_a_plot(sparse, checkingWorker):
     report = SelfCheck(sparse, workerCommand=checkingWorker).wait()
     series = [report.plot.GetNthPlotSeriesNode(n) for n in range(report.plot.GetNumberOfPlotSeriesNodes())]
