@@ -11,6 +11,7 @@ from calid.stack import SliceStack
 
 from .CineInput import MOST_PHASES, findSource
 from .StackWarnings import commonGap, warnings
+from .VolumeBridge import quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def understand(node) -> Understanding:
     except CalidError as error:
         return Understanding(error=f"{error}: {error.remedy}." if error.remedy else f"{error}.")
     gaps = _gaps(source.like, stack)
-    found = warnings(stack.voxels[0], gaps, stack.pixel_spacing)
+    found = warnings(stack.voxels[0], gaps, stack.pixel_spacing) + _stretched(source.like, gaps, stack.gaps)
     if source.phases > MOST_PHASES:
         found.append(f"There are {source.phases} phases; only the current one can be reconstructed.")
     phases = source.phases if source.sequence else None
@@ -71,6 +72,15 @@ def _gaps(volume, stack: SliceStack) -> np.ndarray:
     centres = [stack.frame[:3] @ [(columns - 1) / 2, (rows - 1) / 2, at, 1] for at in stack.positions]
     world = np.array([_toWorld(volume, centre) for centre in centres])
     return np.linalg.norm(np.diff(world, axis=0), axis=1)
+
+
+def _stretched(volume, world: np.ndarray, planned: np.ndarray) -> list[str]:
+    """A warning where the parent transform, which moves the slices of the result as well, makes gaps wider."""
+    most = float((world / planned).max())
+    if most <= 1.01:
+        return []
+    moved = f"{quoted(volume.GetParentTransformNode())} moves the slices apart after they are filled in"
+    return [f"{moved}: in the widest gap the new ones are {most:.2g} times as far apart as asked for."]
 
 
 def _toWorld(volume, point: np.ndarray) -> list[float]:

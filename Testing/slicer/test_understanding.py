@@ -76,13 +76,17 @@ def test_a_missing_slice_shows_in_the_transform_that_slicer_loads_with_the_serie
                 grid.SetScalarComponentFromDouble(i, j, k, axis, move)
     warp = vtk.vtkGridTransform()
     warp.SetDisplacementGridData(grid)
-    transform = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    transform = scene.AddNewNodeByClass("vtkMRMLTransformNode", "SAX acquisition transform")
     transform.SetAndObserveTransformToParent(warp)
     volume.SetAndObserveTransformNodeID(transform.GetID())
 
     found = understand(volume)
     assert found.text == "4 slices, 8.0 mm apart (one gap of 16 mm), 1.4 mm in-plane"
     assert found.warnings[0] == "A slice seems to be missing between slices 2 and 3, which are 16 mm apart."
+    assert found.warnings[-1] == (
+        '"SAX acquisition transform" moves the slices apart after they are filled in: in the widest gap the new ones '
+        "are 1.5 times as far apart as asked for."
+    )
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -94,7 +98,9 @@ def test_a_turned_stack_reads_the_same(makeVolume, scene, gap, angle):
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(turn.GetMatrix())
     volume.SetAndObserveTransformNodeID(transform.GetID())
-    assert understand(volume).text == f"4 slices, {gap:.1f} mm apart, 1.4 mm in-plane"
+    found = understand(volume)
+    assert found.text == f"4 slices, {gap:.1f} mm apart, 1.4 mm in-plane"
+    assert found.warnings == []
 
 
 @pytest.mark.parametrize(
