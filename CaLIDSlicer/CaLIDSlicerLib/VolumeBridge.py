@@ -12,6 +12,11 @@ from calid.stack import SliceStack
 
 CHOOSE_A_VOLUME = "choose a volume that shows a short-axis stack"
 
+LOAD_A_SEQUENCE = "in Slicer's settings for DICOM, prefer volume sequences to multi-volumes, and load it again"
+
+COLOURS = 4
+"""Most components of a colour image: red, green, blue and opacity. A multi-volume has one for each phase."""
+
 BRIGHTEST_PERCENT = 99.5
 """Upper end of a grey scale made here: a few voxels of fat shall not darken the heart."""
 
@@ -30,9 +35,12 @@ def checkVolume(node, what: str | None = None) -> None:
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
         raise UnusableInput(f"{what} is a label map; only images can be reconstructed", CHOOSE_A_VOLUME)
     image = node.GetImageData()
-    if image is None or image.GetNumberOfPoints() == 0:
+    if image is None or image.GetPointData().GetScalars() is None or image.GetNumberOfPoints() == 0:
         raise UnusableInput(f"{what} has no voxels", CHOOSE_A_VOLUME)
-    if image.GetNumberOfScalarComponents() != 1:
+    components = image.GetNumberOfScalarComponents()
+    if components > COLOURS:
+        raise UnusableInput(f"{what} has {components} values in each voxel, as a multi-volume has", LOAD_A_SEQUENCE)
+    if components != 1:
         raise UnusableInput(f"{what} is a colour image", "convert it with the module Vector to Scalar Volume")
 
 

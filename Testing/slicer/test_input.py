@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+import vtk
 
 from calid.errors import UnusableInput
 from CaLIDSlicerLib.Reconstruction import Reconstruction
@@ -30,6 +31,27 @@ def test_a_node_that_is_no_volume(scene):
 
 def test_a_volume_without_voxels(scene):
     assert "no voxels" in refusal(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"))
+
+
+def test_an_image_without_scalars(scene):
+    """As a failed import leaves it: a size, and nothing in it."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    image = vtk.vtkImageData()
+    image.SetDimensions(4, 5, 6)
+    node.SetAndObserveImageData(image)
+    assert "no voxels" in refusal(node)
+
+
+def test_a_multi_volume_is_told_what_to_load_instead(scene):
+    """Slicer's older class for a cine is a scalar volume with a component for each phase."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "cine")
+    image = vtk.vtkImageData()
+    image.SetDimensions(4, 5, 6)
+    image.AllocateScalars(vtk.VTK_SHORT, 30)
+    node.SetAndObserveImageData(image)
+    with pytest.raises(UnusableInput, match='"cine" has 30 values in each voxel') as caught:
+        readStack(node)
+    assert "volume sequences" in caught.value.remedy
 
 
 def test_a_volume_outside_any_scene():
