@@ -28,10 +28,17 @@ def endTree(process: subprocess.Popen[bytes], patience: float = 1.0) -> None:
     """Kill the process and all it has started; returns when it is gone, after at most ``patience`` seconds."""
     if sys.platform == "win32":
         if process.poll() is None:  # the number of a dead process may already belong to a stranger
-            command = ["taskkill", "/PID", str(process.pid), "/T", "/F"]
-            subprocess.run(command, check=False, capture_output=True, creationflags=subprocess.CREATE_NO_WINDOW)
+            _taskkill(process.pid)
+            process.kill()  # where that is forbidden, at least this one; its child hears the end of its stdin
     else:
         with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
             os.killpg(process.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(patience)
+
+
+def _taskkill(pid: int) -> None:
+    command = ["taskkill", "/PID", str(pid), "/T", "/F"]
+    options: dict[str, Any] = {"capture_output": True, "creationflags": subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, check=False, timeout=5, **options)
