@@ -45,7 +45,10 @@ class Worker:
         return self._process.pid
 
     def exitCode(self) -> int | None:
-        """The exit code, or ``None`` while the worker runs."""
+        """The exit code, or ``None`` while the worker runs.
+
+        Slicer's event loop holds the lock of Python: the readers get on while this asks the system.
+        """
         return self._process.poll()
 
     def events(self) -> list[Event]:

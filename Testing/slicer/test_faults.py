@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -244,6 +245,26 @@ def test_a_callback_that_lets_the_event_loop_run(makeCine, repeatingWorker):
 
     Reconstruction(makeCine().proxy, 4.0, onPhase=look, workerCommand=repeatingWorker).wait()
     assert seen == [0, 1, 2]
+
+
+def test_events_come_while_the_event_loop_holds_the_lock_of_python(makeVolume, makeWorker):
+    """Slicer lets no Python thread run but from within Python code, and the readers of the worker are threads."""
+    lines = """
+        import time
+        for step in range(200):
+            print(Progress(0, 1, step, 200, step / 200).to_line(), flush=True)
+            time.sleep(0.005)
+        time.sleep(60)
+    """
+    holdLock = ctypes.PyDLL(None).usleep  # unlike one of CDLL
+    events: list = []
+    job = Reconstruction(makeVolume(), 4.0, events.append, workerCommand=makeWorker(IMPORTS + textwrap.dedent(lines)))
+    waitUntil(lambda: job.poll() or events or holdLock(100_000))
+    for _ in range(30):
+        holdLock(100_000)
+        job.poll()
+    job.cancel()
+    assert len(events) == 200
 
 
 def test_the_worker_hears_that_slicer_has_died(tmp_path, jobFolders, processesNaming, makeWorker):
