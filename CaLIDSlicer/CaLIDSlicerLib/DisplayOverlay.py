@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .DisplayLayout import DENSE_VIEWS, SliceView, inputOf, viewsShowing
@@ -71,11 +73,16 @@ def _showLegend(spread, visible: bool, logic) -> None:
     if legend is None and visible:
         legend = logic.AddDefaultColorLegendDisplayNode(spread)
         legend.SetTitleText("Uncertainty (± intensity)")
-        legend.SetLabelFormat("%.0f")
         legend.SetNumberOfLabels(3)
         legend.SetSize(0.08, 0.5)
     if legend:
+        legend.SetLabelFormat(f"%.{_decimals(spread.GetDisplayNode().GetWindowLevelMax())}f")
         legend.SetVisibility(visible)
+
+
+def _decimals(high: float) -> int:
+    """So many that two digits of ``high`` are shown: intensities are hundreds in one image, and up to 1 in another."""
+    return max(0, 1 - math.floor(math.log10(high)))
 
 
 def _isShortAxis(view: SliceView) -> bool:

@@ -212,6 +212,17 @@ def test_uncertainty_is_a_colour_overlay_with_a_legend(views, makeDense, scene):
     assert not legend.GetVisibility()
 
 
+@pytest.mark.parametrize(("high", "expected"), [(300.0, "%.0f"), (4.0, "%.1f"), (0.03, "%.3f")])
+def test_the_legend_has_the_digits_that_the_intensities_need(views, makeDense, scene, high, expected):
+    logic = slicer.vtkSlicerColorLogic()
+    logic.SetMRMLScene(scene)
+    dense = makeDense()
+    spread = dense.GetNodeReference("CaLID.uncertainty")
+    slicer.util.arrayFromVolume(spread)[:] = high
+    Display.showUncertainty(dense, True, logic)
+    assert logic.GetColorLegendDisplayNode(spread).GetLabelFormat() == expected
+
+
 def test_synthesised_slices_are_marked_where_slices_are_seen_from_the_side(views, makeDense, scene):
     dense = makeDense()
     mask = dense.GetNodeReference("CaLID.synthesised")
