@@ -275,3 +275,35 @@ def test_the_hierarchy_items_that_slicer_makes_are_moved(makeCine, reconstruct, 
         for node in (job.volume, job.sequence, job.volume.GetNodeReference(MASK_ROLE))
     }
     assert folders == {"SAX CaLID"}
+
+
+@pytest.fixture
+def importedCine(makeCine, sequencesLogic):
+    """As Slicer's DICOM import leaves a cine: the proxy shares the voxels of its phase, and bears its number."""
+    cine = makeCine()
+    cine.browser.SetSaveChanges(cine.sequence, True)
+    cine.browser.SetOverwriteProxyName(cine.sequence, True)
+    cine.browser.SetSelectedItemNumber(1)
+    return cine
+
+
+def test_a_cine_whose_proxy_writes_back_is_left_as_it_was(importedCine, reconstruct):
+    cine = importedCine
+    job = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    assert job.volume.GetName() == "SAX sequence CaLID"
+    for number in (2, 0, 1):
+        cine.browser.SetSelectedItemNumber(number)
+        np.testing.assert_array_equal(voxelsOf(job.volume)[::2], cine.voxels[number])
+    np.testing.assert_array_equal([voxelsOf(node) for node in phaseNodes(cine.sequence).values()], cine.voxels)
+    assert list(phaseNodes(job.sequence)) == ["0", "30", "60"]
+    assert job.volume.GetName() == "SAX sequence CaLID"
+
+
+def test_a_cancelled_one_is_left_as_it_was_too(importedCine, stallingWorker, scene):
+    cine = importedCine
+    hierarchyOf(scene)
+    before = nodesOf(scene)
+    runToStall(cine.proxy, stallingWorker, uncertainty=True).cancel()
+    assert nodesOf(scene) == before
+    np.testing.assert_array_equal([voxelsOf(node) for node in phaseNodes(cine.sequence).values()], cine.voxels)
+    assert cine.browser.GetSelectedItemNumber() == 1
