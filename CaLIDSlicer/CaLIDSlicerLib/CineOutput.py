@@ -50,6 +50,8 @@ class CineOutput:
     ) -> None:
         self.browser: Any = None
         self._source, self._stack, self._grid, self._name = source, stack, grid, name
+        # Asked for now: the user may edit the sequence meanwhile.
+        self._indexValues = [source.sequence.GetNthIndexValue(number) for number in range(source.phases)]
         self._oldVolume, self._oldSequence = volume, sequence
         self._before: list[NodeState] = [SequenceState(sequence)] if sequence else []
         self._before += [VolumeState(volume)] if volume else []
@@ -78,7 +80,7 @@ class CineOutput:
             if not self._tracks:
                 self._begin(arrays)
             for track, array in zip(self._tracks, arrays, strict=True):
-                putPhase(track.sequence, self._indexValue(number), self._phaseNode(track, array, facts))
+                putPhase(track.sequence, self._indexValues[number], self._phaseNode(track, array, facts))
             self._finished.append(number)
             self._play()
         return True
@@ -87,7 +89,7 @@ class CineOutput:
         """Write the provenance and the times; phases of an overwritten sequence that were not made anew go."""
         times = self._stack.times and [1000 * self._stack.times[number] for number in sorted(self._finished)]
         for track in self._tracks:
-            removeOtherPhases(track.sequence, [self._indexValue(number) for number in self._finished])
+            removeOtherPhases(track.sequence, [self._indexValues[number] for number in self._finished])
             if times:
                 writePhaseTimes(track.sequence, times)
             for node in (track.sequence, track.proxy, *phaseNodes(track.sequence).values()):
@@ -105,9 +107,6 @@ class CineOutput:
         self._added.remove()
         for state in self._before:
             state.restore()
-
-    def _indexValue(self, number: int) -> str:
-        return self._source.sequence.GetNthIndexValue(number)
 
     def _begin(self, arrays: list[np.ndarray]) -> None:
         volume = denseVolume(self._source, self._grid, arrays[0], self._name, self._oldVolume)

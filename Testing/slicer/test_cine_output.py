@@ -116,6 +116,20 @@ def test_a_proxy_switched_while_running_has_no_effect(makeCine, repeatingWorker,
     np.testing.assert_array_equal(np.array(dense), cine.voxels)
 
 
+def test_a_phase_that_is_deleted_while_running_moves_no_other(makeCine, repeatingWorker, sequencesLogic):
+    cine = makeCine()
+
+    def delete(_job, number):
+        if number == 0:
+            cine.sequence.RemoveDataNodeAtValue("0")
+
+    job = Reconstruction(cine.proxy, 4.0, onPhase=delete, workerCommand=repeatingWorker)
+    job.wait()
+    assert list(phaseNodes(job.sequence)) == ["0", "30", "60"]
+    dense = [voxelsOf(node)[::2] for node in phaseNodes(job.sequence).values()]
+    np.testing.assert_array_equal(np.array(dense), cine.voxels)
+
+
 def test_one_window_for_all_phases(makeCine, reconstruct, sequencesLogic):
     cine = makeCine()
     cine.proxy.GetDisplayNode().AutoWindowLevelOff()
