@@ -77,12 +77,15 @@ class CineOutput:
     def addPhase(self, number: int, voxels: np.ndarray, uncertainty: np.ndarray | None, facts: dict[str, Any]) -> bool:
         arrays = [voxels] if uncertainty is None else [voxels, uncertainty]
         with self._added.recorded():
-            if not self._tracks:
+            isFirst = not self._tracks
+            if isFirst:
                 self._begin(arrays)
             for track, array in zip(self._tracks, arrays, strict=True):
                 putPhase(track.sequence, self._indexValues[number], self._phaseNode(track, array, facts))
             self._finished.append(number)
             self._play()
+            if isFirst:
+                self._refer()
         return True
 
     def complete(self, facts: dict[str, Any]) -> None:
@@ -117,7 +120,6 @@ class CineOutput:
         if spread:
             fixWindow(spread, arrays[1])
             self._tracks.append(self._track(spread))
-        self._refer(mask)
         self.browser = self._source.browser or self._newBrowser()
         nodes = [*(node for track in self._tracks for node in (track.sequence, track.proxy)), mask]
         old = (None, self._oldSequence, self._oldVolume)  # moved at the end, for until then all may come back
@@ -131,12 +133,12 @@ class CineOutput:
         copyIndex(self._source.sequence, sequence)
         return Track(sequence, proxy)
 
-    def _refer(self, mask) -> None:
-        """Let the nodes of the result be found from each other and from the input."""
-        main = self._tracks[0]
-        main.proxy.SetNodeReferenceID(INPUT_ROLE, self._source.node.GetID())
-        main.sequence.SetNodeReferenceID(INPUT_ROLE, self._source.sequence.GetID())
-        main.sequence.SetNodeReferenceID(MASK_ROLE, mask and mask.GetID())
+    def _refer(self) -> None:
+        """Let the nodes of the result be found from each other and from the input, which by now a volume shows."""
+        main, source = self._tracks[0], self._source.sequence
+        main.proxy.SetNodeReferenceID(INPUT_ROLE, (self.browser.GetProxyNode(source) or source).GetID())
+        main.sequence.SetNodeReferenceID(INPUT_ROLE, source.GetID())
+        main.sequence.SetNodeReferenceID(MASK_ROLE, main.proxy.GetNodeReferenceID(MASK_ROLE))
         spread = self._tracks[1].sequence.GetID() if len(self._tracks) > 1 else None
         main.sequence.SetNodeReferenceID(UNCERTAINTY_ROLE, spread)
 

@@ -73,7 +73,9 @@ def test_a_sequence_without_a_browser_gets_one_for_both(makeCine, reconstruct):
     job = reconstruct(cine.sequence, uncertainty=True)
     assert job.browser.GetMasterSequenceNode() is cine.sequence
     assert job.browser.GetProxyNode(job.sequence) is job.volume
-    np.testing.assert_array_equal(voxelsOf(job.browser.GetProxyNode(cine.sequence)), cine.voxels[0])
+    sparse = job.browser.GetProxyNode(cine.sequence)
+    np.testing.assert_array_equal(voxelsOf(sparse), cine.voxels[0])
+    assert job.volume.GetNodeReference(INPUT_ROLE) is sparse  # else there was no "before" to show
 
 
 def test_selection_and_playback_are_not_disturbed(makeCine, repeatingWorker, sequencesLogic):
