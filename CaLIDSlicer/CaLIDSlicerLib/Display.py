@@ -6,8 +6,19 @@ returns false, so that scripts run with ``--no-main-window``.
 
 from __future__ import annotations
 
+import slicer
+
 from .DisplayGeometry import extentsOf, look, planesOf, scaleToFit
-from .DisplayLayout import DENSE_VIEWS, SPARSE_VIEWS, inputOf, link, showComparisonLayout, sliceViews, viewsShowing
+from .DisplayLayout import (
+    DENSE_VIEWS,
+    SPARSE_VIEWS,
+    inputOf,
+    leaveComparisonLayout,
+    link,
+    showComparisonLayout,
+    sliceViews,
+    viewsShowing,
+)
 from .DisplayModules import resetThreeDViews, settleViews
 from .DisplayOverlay import showSynthesised, showUncertainty
 from .DisplayPlayback import play
@@ -17,6 +28,7 @@ from .DisplayWindow import SharedWindow
 
 __all__ = [
     "end",
+    "leaveResult",
     "play",
     "showBeforeAfter",
     "showReport",
@@ -52,6 +64,12 @@ def showResult(result) -> bool:
         resetThreeDViews()
     play(getattr(result, "browser", None))
     return True
+
+
+def leaveResult() -> bool:
+    """Give the user the views back that a result was shown in place of, when it has been taken back."""
+    _window.removeObservers()
+    return leaveComparisonLayout(slicer.mrmlScene)
 
 
 def showBeforeAfter(volume, fraction: float = 1.0) -> bool:

@@ -20,6 +20,7 @@ SPARSE_VIEWS, DENSE_VIEWS = ([f"CaLID{row}{plane}" for plane in PLANES] for row 
 PICTURE_VIEWS = ["CaLIDAcquired", "CaLIDPredicted", "CaLIDLinear"]
 PLOT_VIEW, TABLE_VIEW = "CaLIDScores", "CaLIDScoreTable"
 
+_BEFORE = "CaLID.layoutBefore"  # attribute of the layout node
 _VIEW_GROUP = 27180  # Slicer links views of one group only, so the user's other views stay as they are
 
 
@@ -50,6 +51,15 @@ def registerLayouts(scene) -> bool:
 def showComparisonLayout(scene) -> bool:
     """Arrange the views for a comparison of sparse and dense; false where there are no views to arrange."""
     return _show(scene, COMPARISON_LAYOUT)
+
+
+def leaveComparisonLayout(scene) -> bool:
+    """Go back to the layout that the comparison was shown in place of; false if it is not shown."""
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if node is None or node.GetViewArrangement() != COMPARISON_LAYOUT or node.GetAttribute(_BEFORE) is None:
+        return False
+    node.SetViewArrangement(int(node.GetAttribute(_BEFORE)))
+    return True
 
 
 def showSelfCheckLayout(scene) -> bool:
@@ -87,7 +97,9 @@ def link(views: Iterable[SliceView]) -> None:
 def _show(scene, layout: int) -> bool:
     isRegistered = registerLayouts(scene)
     if isRegistered:
-        scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout)
+        node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
+        node.SetViewArrangement(layout)
     return isRegistered
 
 

@@ -96,6 +96,7 @@ class PanelRun:
 
     def close(self) -> None:
         """End whatever runs, and forget what was said about it."""
+        self._isShown = False  # the scene is going, and with it the views
         if self._job:
             self._end(keep=False)
         self._warnings = []
@@ -153,6 +154,8 @@ class PanelRun:
     def _onReconstructed(self, job: Any) -> None:
         if job.volume is not None and job.volume.GetScene():  # a cancel may have kept it, a failure has removed it
             self._onVolume(job)
+        elif self._isShown:
+            self._services.display.leaveResult()
         self._finish(job, lambda: _("{name} is ready.").format(name=job.volume.GetName()))
 
     def _onChecked(self, job: Any) -> None:

@@ -176,7 +176,15 @@ def test_cancel_keeps_or_removes_the_finished_phases(cine, services, makeResult,
     assert ui.applyButton.text() == "Apply"
     assert textOf(ui.statusLabel) == "The job was cancelled."
     assert (("showResult", job) in services.display.calls) is keep
+    assert (("leaveResult",) in services.display.calls) is not keep
     assert services.told == []
+
+
+def test_what_was_never_shown_is_not_left(cine, services):
+    cine.ui.applyButton.click()
+    services.time += 10
+    cine.ui.applyButton.click()
+    assert services.display.calls == []
 
 
 def test_the_question_of_keeping_can_be_answered_while_running(cine, services):

@@ -22,6 +22,15 @@ def test_closing_the_scene_cancels_and_empties_the_panel(widget, services, scene
     assert services.told == []
 
 
+def test_a_closing_scene_is_no_time_to_change_the_layout(widget, services, scene, makeResult):
+    widget.ui.applyButton.click()
+    job = services.logic.job
+    job.finishPhase(0, makeResult(job.node))
+    scene.Clear()
+    assert job.finished
+    assert ("leaveResult",) not in services.display.calls
+
+
 def test_the_panel_works_in_the_next_scene(widget, services, scene, makeVolume):
     widget.ui.spacingSpinBox.setValue(1.0)
     scene.Clear()

@@ -100,6 +100,23 @@ def test_registering_the_layouts_leaves_the_users_own_alone(views, scene):
     assert sliceViews(scene, DENSE_VIEWS) == []
 
 
+def test_a_result_that_is_taken_back_gives_the_layout_back(views, makeDense):
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    assert not Display.leaveResult()
+    Display.showResult(makeDense())
+    assert Display.leaveResult()
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_a_layout_that_was_chosen_meanwhile_is_kept(views, makeDense):
+    Display.showResult(makeDense())
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    assert not Display.leaveResult()
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
 def test_views_look_along_the_axes_of_the_volume_and_through_its_middle_gap(views, makeDense, scene):
     dense = makeDense()
     sparse = dense.GetNodeReference("CaLID.input")
@@ -305,6 +322,7 @@ def test_without_views_nothing_is_shown_and_nothing_fails(makeDense, scene):
         Display.showSynthesised(dense),
         Display.showVolumeRendering(dense),
         Display.play(None),
+        Display.leaveResult(),
     ]
     assert not any(shown)
     assert scene.GetNumberOfNodes() == before
