@@ -22,7 +22,7 @@ from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases
 from .PhaseTimes import writePhaseTimes
 from .Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
 from .Results import LABEL_MAP, VOLUME, AddedNodes, DenseGrid, addCompanion, denseVolume, discardCompanions
-from .VolumeBridge import fillVolume, fixWindow
+from .VolumeBridge import fillVolume, fixWindow, freeName
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class CineOutput:
     def _track(self, proxy, sequence=None) -> Track:
         if sequence is None:
             scene = self._source.scene
-            name = scene.GenerateUniqueName(f"{proxy.GetName()} sequence")
+            name = freeName(scene, f"{proxy.GetName()} sequence")
             sequence = scene.AddNewNodeByClass(SEQUENCE, name)
         copyIndex(self._source.sequence, sequence)
         return Track(sequence, proxy)
@@ -145,7 +145,7 @@ class CineOutput:
     def _newBrowser(self):
         scene = self._source.scene
         browser = slicer.vtkMRMLSequenceBrowserNode()  # its class is known to the scene only with the module loaded
-        browser.SetName(scene.GenerateUniqueName(f"{self._source.name} browser"))
+        browser.SetName(freeName(scene, f"{self._source.name} browser"))
         scene.AddNode(browser)
         browser.SetAndObserveMasterSequenceNodeID(self._source.sequence.GetID())
         return browser

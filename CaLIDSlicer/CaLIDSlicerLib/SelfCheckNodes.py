@@ -14,7 +14,7 @@ from calid.stack import SliceStack
 from .CineInput import Source
 from .Provenance import INPUT_ROLE, writeFacts
 from .SelfCheckReport import CheckedSlice
-from .VolumeBridge import addVolumeLike, copyWindowLevel, fixWindow
+from .VolumeBridge import addVolumeLike, copyWindowLevel, fixWindow, freeName
 
 SLICE, POSITION = "slice", "position mm"
 COLUMNS = (SLICE, POSITION, "PSNR model", "SSIM model", "PSNR linear", "SSIM linear")
@@ -100,5 +100,5 @@ def _addSeries(source: Source, table, name: str, column: str, colour: tuple[floa
 
 
 def _add(source: Source, className: str, what: str):
-    name = source.scene.GenerateUniqueName(f"{source.name} self-check {what}")
+    name = freeName(source.scene, f"{source.name} self-check {what}")
     return source.scene.AddNewNodeByClass(className, name)

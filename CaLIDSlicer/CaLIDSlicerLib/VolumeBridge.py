@@ -84,11 +84,16 @@ def addVolumeLike(inputNode, className: str, name: str, voxels: np.ndarray, ijkT
     :param scene: ``None`` takes that of ``inputNode``.
     """
     scene = scene or inputNode.GetScene()
-    node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
+    node = scene.AddNewNodeByClass(className, freeName(scene, name))
     fillVolume(node, inputNode, voxels, ijkToRas)
     node.SetAndObserveTransformNodeID(inputNode.GetTransformNodeID())
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def freeName(scene, name: str) -> str:
+    """``name``, or one like it where it is taken: Slicer alone would also number the names of nodes long gone."""
+    return scene.GenerateUniqueName(name) if scene.GetFirstNodeByName(name) else name
 
 
 def fillVolume(node, inputNode, voxels: np.ndarray, ijkToRas: np.ndarray) -> None:

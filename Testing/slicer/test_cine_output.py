@@ -234,6 +234,14 @@ def test_cancel_removes_every_node(makeCine, stallingWorker, scene, sequencesLog
         assert cine.browser.GetNumberOfSynchronizedSequenceNodes(True) == 1
 
 
+def test_a_cancelled_run_does_not_count_in_the_names(makeCine, stallingWorker, reconstruct, sequencesLogic):
+    cine = makeCine()
+    runToStall(cine.proxy, stallingWorker, mask=True).cancel()
+    jobs = [reconstruct(cine.proxy, mask=True) for _ in range(2)]
+    assert [job.volume.GetName() for job in jobs] == ["SAX CaLID", "SAX CaLID_1"]
+    assert [job.sequence.GetName() for job in jobs] == ["SAX CaLID sequence", "SAX CaLID_1 sequence"]
+
+
 def test_cancel_can_keep_the_finished_phases(makeCine, stallingWorker, sequencesLogic):
     cine = makeCine(values=("0", "30", "60"))
     job = runToStall(cine.proxy, stallingWorker, mask=True, uncertainty=True)
