@@ -15,6 +15,7 @@ from .PanelResults import PanelResults
 from .PanelRun import PanelRun
 from .PanelServices import PanelServices
 from .PanelState import Activity, PanelState, Plan, panelState, planFor
+from .VolumeBridge import ijkToRasOf
 
 
 class Panel(VTKObservationMixin):
@@ -30,6 +31,7 @@ class Panel(VTKObservationMixin):
         self._guiTag: Any = None
         self._understanding: Any = None
         self._understoodNode: Any = None
+        self._geometry: Any = None
         preparation = Preparation(services)
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
@@ -47,7 +49,9 @@ class Panel(VTKObservationMixin):
         if parameters is not None:
             _chooseFirstVolume(parameters)
             self._guiTag = parameters.connectParametersToGui(_widgetsByParameter(self.ui))
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            node = parameters.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            self.addObserver(node.GetScene(), slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._onNodeRemoval)
         self._understandAnew()
 
     @property
@@ -64,7 +68,6 @@ class Panel(VTKObservationMixin):
     def close(self) -> None:
         """End what runs and let go of the scene."""
         self.run.close()
-        self._results.setReport(None)
         self._services.display.end()
         self.setParameters(None)
 
@@ -96,16 +99,40 @@ class Panel(VTKObservationMixin):
 
     def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
         if self._parameters.input is not self._understoodNode:
-            self._results.setReport(None)
             self._understandAnew()
         else:
             self._refresh()
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoval(self, _scene: Any, _event: Any, node: Any) -> None:
+        """Choose nothing, before the selector chooses the next node in its list: that one would be overwritten.
+
+        Slicer's selectors hear of a removal last (``qMRMLSceneModel::setMRMLScene``: priority -10).
+        """
+        if node is self._parameters.output:
+            self._parameters.output = None
+        if node is self._parameters.result:
+            self._parameters.result = None
+
+    def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
+        """Look again: a selector takes a node before its voxels and its geometry are loaded; not while a cine plays."""
+        if self._understanding.error or _geometryOf(self._understoodNode) != self._geometry:
+            self._understandAnew()
+
     def _understandAnew(self) -> None:
-        self._understoodNode = self._parameters.input if self._parameters is not None else None
-        isChosen = self._understoodNode is not None
-        self._understanding = self._services.understand(self._understoodNode) if isChosen else None
+        node = self._parameters.input if self._parameters is not None else None
+        if node is not self._understoodNode:
+            self._watchInput(node)
+        self._geometry = _geometryOf(node)
+        self._understanding = self._services.understand(node) if node is not None else None
         self._refresh()
+
+    def _watchInput(self, node: Any) -> None:
+        self._results.setReport(None)
+        self.removeObservers(self._onInputModified)
+        for event in _changesOf(node) if node is not None else ():
+            self.addObserver(node, event, self._onInputModified)
+        self._understoodNode = node
 
     def _plan(self) -> Plan | None:
         if self._parameters is None or self._understanding is None or self._understanding.error:
@@ -148,6 +175,17 @@ class Panel(VTKObservationMixin):
         self.ui.progressBar.setValue(round(1000 * run.fraction))
         _say(self.ui.statusLabel, run.status)
         _say(self.ui.notesLabel, "\n".join(run.notes))
+
+
+def _geometryOf(node: Any) -> Any:
+    return ijkToRasOf(node).tolist() if node is not None and node.IsA("vtkMRMLVolumeNode") else None
+
+
+def _changesOf(node: Any) -> tuple[int, ...]:
+    """The events by which a volume or a sequence says that it has been filled."""
+    isVolume = node.IsA("vtkMRMLVolumeNode")
+    voxels = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,) if isVolume else ()
+    return (vtk.vtkCommand.ModifiedEvent, *voxels)
 
 
 def _say(label: Any, text: str) -> None:

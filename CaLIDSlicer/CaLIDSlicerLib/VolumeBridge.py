@@ -30,7 +30,7 @@ def checkVolume(node, what: str | None = None) -> None:
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
         raise UnusableInput(f"{what} is a label map; only images can be reconstructed", CHOOSE_A_VOLUME)
     image = node.GetImageData()
-    if image is None or image.GetNumberOfPoints() == 0:
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
         raise UnusableInput(f"{what} has no voxels", CHOOSE_A_VOLUME)
     if image.GetNumberOfScalarComponents() != 1:
         raise UnusableInput(f"{what} is a colour image", "convert it with the module Vector to Scalar Volume")
