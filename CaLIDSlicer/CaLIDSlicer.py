@@ -131,6 +131,7 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
         self._makeServices = makeServices
+        self._isImportedInto = False
         super().__init__(parent)
 
     def setup(self) -> None:

@@ -27,6 +27,7 @@ class Panel(VTKObservationMixin):
     def __init__(self, ui: Any, services: PanelServices) -> None:
         super().__init__()
         self.ui, self._services = ui, services
+        self._widgets = _widgetsByParameter(ui)
         self._parameters: Any = None
         self._guiTag: Any = None
         self._understanding: Any = None
@@ -48,7 +49,7 @@ class Panel(VTKObservationMixin):
         self._parameters = parameters
         if parameters is not None:
             _chooseFirstVolume(parameters)
-            self._guiTag = parameters.connectParametersToGui(_widgetsByParameter(self.ui))
+            self._guiTag = parameters.connectParametersToGui(self._widgets)
             node = parameters.parameterNode
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
             self.addObserver(node.GetScene(), slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._onNodeRemoval)
@@ -196,7 +197,8 @@ def _say(label: Any, text: str) -> None:
 def _widgetsByParameter(ui: Any) -> dict[str, Any]:
     """Which widget shows which parameter, as the ``.ui`` says.
 
-    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect.
+    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect. To be read once:
+    among what ``ui`` names are inner widgets of others, and Qt may have replaced one of them by the next scene.
     """
     named = ((widget.property("SlicerParameterName"), widget) for widget in vars(ui).values())
     return {name: widget for name, widget in named if name}
