@@ -133,6 +133,7 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
         self._makeServices = makeServices
+        self._isImportedInto = False
         super().__init__(parent)
 
     def setup(self) -> None:
@@ -143,8 +144,14 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.panel = Panel(self.ui, self._makeServices(self.logic, self._ask, self._tell, self._chooseFile))
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
+        scene = slicer.mrmlScene
+        for event, method in (
+            (scene.StartCloseEvent, self._onSceneStartClose),
+            (scene.EndCloseEvent, self._onSceneEndClose),
+            (scene.StartImportEvent, self._onSceneStartImport),
+            (scene.EndImportEvent, self._onSceneEndImport),
+        ):
+            self.addObserver(scene, event, method)
         self._onQuit = self.panel.close  # one object, so that it can be disconnected
         slicer.app.aboutToQuit.connect(self._onQuit)
         self.panel.setParameters(self.logic.getParameterNode())
@@ -170,6 +177,15 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onSceneEndClose(self, _caller: Any, _event: Any) -> None:
         if self.parent.isEntered:  # else enter() does it; a module that nobody looks at adds nothing to the new scene
+            self.panel.setParameters(self.logic.getParameterNode())
+
+    def _onSceneStartImport(self, _caller: Any, _event: Any) -> None:
+        """Keep the selectors from choosing among the nodes that come: the scene was saved with a choice."""
+        self._isImportedInto = self.panel.isConnected
+        self.panel.setParameters(None)
+
+    def _onSceneEndImport(self, _caller: Any, _event: Any) -> None:
+        if self._isImportedInto:  # else enter() does it
             self.panel.setParameters(self.logic.getParameterNode())
 
     def _ask(self, question: str) -> bool:

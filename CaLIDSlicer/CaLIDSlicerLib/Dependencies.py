@@ -27,6 +27,7 @@ from calid.errors import Cancelled, DependencyError, OutOfResources
 from .DeviceProbe import DeviceReport, forgetDevices, probeDevice
 from .FreeSpace import freeDisk
 from .PipOutput import LastLines, installationError
+from .Translation import _
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 OLDEST_SLICER = "5.12"
@@ -64,7 +65,8 @@ class Missing:
     @property
     def text(self) -> str:
         """As in a list for people."""
-        return f"{self.requirement} (installed: {self.installed})" if self.installed else self.requirement
+        tooOld = _("{requirement} (installed: {version})").format(requirement=self.requirement, version=self.installed)
+        return tooOld if self.installed else self.requirement
 
 
 class Dependencies:
@@ -116,13 +118,16 @@ class Dependencies:
         torch = any(package.name == "torch" for package in missing)
         download, onDisk = (_gigabytes(_size(missing, sizes)) for sizes in (DOWNLOAD, ON_DISK))
         free = _gigabytes(freeDisk(sitePackages()))
+        comes = _("PyTorch comes through the PyTorch extension, most likely for {build}.")
         lines = [
-            "CaLIDSlicer needs Python packages that are not installed yet:",
+            _("CaLIDSlicer needs Python packages that are not installed yet:"),
             *(f"- {package.text}" for package in missing),
-            *([f"PyTorch comes through the PyTorch extension, most likely for {_torchBuild()}."] if torch else []),
-            f"To download: about {download}; on the disk: about {onDisk}.",
-            f"They go to {sitePackages()} ({free} free). Slicer's own packages stay as they are.",
-            "Install them now? It can take some minutes.",
+            *([comes.format(build=_torchBuild())] if torch else []),
+            _("To download: about {download}; on the disk: about {disk}.").format(download=download, disk=onDisk),
+            _("They go to {folder} ({free} free). Slicer's own packages stay as they are.").format(
+                folder=sitePackages(), free=free
+            ),
+            _("Install them now? It can take some minutes."),
         ]
         return "\n".join(lines)
 

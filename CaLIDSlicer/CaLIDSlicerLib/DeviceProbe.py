@@ -18,6 +18,7 @@ from calid.protocol import PROTOCOL_VERSION
 
 from . import Host
 from .ProcessTree import endTree, startTree
+from .Translation import _
 
 PATIENCE_SECONDS = 180.0
 """A first import of PyTorch under a virus scanner takes long."""
@@ -53,7 +54,9 @@ class DeviceReport:
         """One line for people."""
         memory = ""
         if self.freeBytes is not None and self.totalBytes is not None:
-            memory = f", {self.freeBytes / 2**30:.1f} of {self.totalBytes / 2**30:.1f} GB free"
+            memory = _(", {free:.1f} of {total:.1f} GB free").format(
+                free=self.freeBytes / 2**30, total=self.totalBytes / 2**30
+            )
         return f"{self.name} ({self.device}){memory}, PyTorch {self.torch}"
 
 

@@ -40,7 +40,8 @@ def workerEnvironment() -> dict[str, str]:
     environment = dict(slicer.util.startupEnvironment() if application() else os.environ)
     paths = [str(CALID_PARENT), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    environment.update(PYTHONUTF8="1", PYTHONUNBUFFERED="1")
+    # "python -m" would import from the folder that Slicer happened to be started in before anything else.
+    environment.update(PYTHONSAFEPATH="1", PYTHONUTF8="1", PYTHONUNBUFFERED="1")
     return environment
 
 

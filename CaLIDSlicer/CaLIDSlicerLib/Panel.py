@@ -15,6 +15,7 @@ from .PanelResults import PanelResults
 from .PanelRun import PanelRun
 from .PanelServices import PanelServices
 from .PanelState import Activity, PanelState, Plan, panelState, planFor
+from .VolumeBridge import ijkToRasOf
 
 
 class Panel(VTKObservationMixin):
@@ -26,10 +27,12 @@ class Panel(VTKObservationMixin):
     def __init__(self, ui: Any, services: PanelServices) -> None:
         super().__init__()
         self.ui, self._services = ui, services
+        self._widgets = _widgetsByParameter(ui)
         self._parameters: Any = None
         self._guiTag: Any = None
         self._understanding: Any = None
         self._understoodNode: Any = None
+        self._geometry: Any = None
         preparation = Preparation(services)
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
@@ -46,8 +49,10 @@ class Panel(VTKObservationMixin):
         self._parameters = parameters
         if parameters is not None:
             _chooseFirstVolume(parameters)
-            self._guiTag = parameters.connectParametersToGui(_widgetsByParameter(self.ui))
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            self._guiTag = parameters.connectParametersToGui(self._widgets)
+            node = parameters.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            self.addObserver(node.GetScene(), slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._onNodeRemoval)
         self._understandAnew()
 
     @property
@@ -64,7 +69,6 @@ class Panel(VTKObservationMixin):
     def close(self) -> None:
         """End what runs and let go of the scene."""
         self.run.close()
-        self._results.setReport(None)
         self._services.display.end()
         self.setParameters(None)
 
@@ -96,16 +100,40 @@ class Panel(VTKObservationMixin):
 
     def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
         if self._parameters.input is not self._understoodNode:
-            self._results.setReport(None)
             self._understandAnew()
         else:
             self._refresh()
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoval(self, _scene: Any, _event: Any, node: Any) -> None:
+        """Choose nothing, before the selector chooses the next node in its list: that one would be overwritten.
+
+        Slicer's selectors hear of a removal last (``qMRMLSceneModel::setMRMLScene``: priority -10).
+        """
+        if node is self._parameters.output:
+            self._parameters.output = None
+        if node is self._parameters.result:
+            self._parameters.result = None
+
+    def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
+        """Look again: a selector takes a node before its voxels and its geometry are loaded; not while a cine plays."""
+        if self._understanding.error or _geometryOf(self._understoodNode) != self._geometry:
+            self._understandAnew()
+
     def _understandAnew(self) -> None:
-        self._understoodNode = self._parameters.input if self._parameters is not None else None
-        isChosen = self._understoodNode is not None
-        self._understanding = self._services.understand(self._understoodNode) if isChosen else None
+        node = self._parameters.input if self._parameters is not None else None
+        if node is not self._understoodNode:
+            self._watchInput(node)
+        self._geometry = _geometryOf(node)
+        self._understanding = self._services.understand(node) if node is not None else None
         self._refresh()
+
+    def _watchInput(self, node: Any) -> None:
+        self._results.setReport(None)
+        self.removeObservers(self._onInputModified)
+        for event in _changesOf(node) if node is not None else ():
+            self.addObserver(node, event, self._onInputModified)
+        self._understoodNode = node
 
     def _plan(self) -> Plan | None:
         if self._parameters is None or self._understanding is None or self._understanding.error:
@@ -150,6 +178,17 @@ class Panel(VTKObservationMixin):
         _say(self.ui.notesLabel, "\n".join(run.notes))
 
 
+def _geometryOf(node: Any) -> Any:
+    return ijkToRasOf(node).tolist() if node is not None and node.IsA("vtkMRMLVolumeNode") else None
+
+
+def _changesOf(node: Any) -> tuple[int, ...]:
+    """The events by which a volume or a sequence says that it has been filled."""
+    isVolume = node.IsA("vtkMRMLVolumeNode")
+    voxels = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,) if isVolume else ()
+    return (vtk.vtkCommand.ModifiedEvent, *voxels)
+
+
 def _say(label: Any, text: str) -> None:
     label.setText(text)
     label.setVisible(bool(text))  # an empty label would leave a gap in the layout
@@ -158,7 +197,8 @@ def _say(label: Any, text: str) -> None:
 def _widgetsByParameter(ui: Any) -> dict[str, Any]:
     """Which widget shows which parameter, as the ``.ui`` says.
 
-    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect.
+    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect. To be read once:
+    among what ``ui`` names are inner widgets of others, and Qt may have replaced one of them by the next scene.
     """
     named = ((widget.property("SlicerParameterName"), widget) for widget in vars(ui).values())
     return {name: widget for name, widget in named if name}

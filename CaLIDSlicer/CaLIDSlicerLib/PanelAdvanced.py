@@ -55,8 +55,13 @@ class PanelAdvanced:
 
     def _onDevice(self) -> None:
         self._services.forgetDevices()
-        self._try(lambda: self._preparation.look(self._wanted))
-        self.showDevice(self._wanted)
+        self._ui.deviceButton.setEnabled(False)  # the event loop runs, and one search at a time is enough
+        self._ui.deviceLabel.setText(_("Looking ..."))
+        try:
+            self._try(lambda: self._preparation.look(self._wanted))
+        finally:
+            self._ui.deviceButton.setEnabled(True)
+            self.showDevice(self._wanted)
 
     def _onModelCard(self, visible: bool) -> None:
         self._ui.modelCardBrowser.setVisible(visible)

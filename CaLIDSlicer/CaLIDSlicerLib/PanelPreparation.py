@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from slicer.i18n import tr as _
+
+from . import Host
 from .PanelServices import PanelServices
 from .PanelState import Plan
 from .Parameters import Phases, jobOptions
@@ -25,12 +29,14 @@ class Ready:
 class Preparation:
     """Questions before a run, each asked once and none while it runs; ``None`` stands for one that was declined.
 
-    ``report`` is the ``DeviceReport`` of the device that was found, ``None`` before anybody looked.
+    ``report`` is the ``DeviceReport`` of the device that was found, ``None`` before anybody looked. ``say`` is called
+    with what takes long.
     """
 
     def __init__(self, services: PanelServices) -> None:
         self._services = services
         self.report: Any = None
+        self.say: Callable[[str], None] = lambda text: None
 
     def look(self, wanted: str) -> Any:
         """Find the device; takes seconds.
@@ -66,6 +72,7 @@ class Preparation:
     ) -> Ready | None:
         if not self._install():
             return None
+        found = self.look(options["device"])
         check = self._services.preflight(
             (phases, *stack.voxels.shape[1:]),
             slicesOut,
@@ -73,10 +80,12 @@ class Preparation:
             options.get("samples"),
             options.get("steps"),
             uncertainty,
-            self.look(options["device"]),
+            found,
             self._services.freeMemory(),
             self._services.freeDisk(),
         )
+        if check.jobOptions.get("device", found.device) != found.device:
+            self._services.forgetDevices()  # its memory was short; the next run asks how much is free by then
         if check.question and not self._services.ask(check.question):
             return None
         return Ready({**options, **check.jobOptions}, check.lines)
@@ -87,7 +96,10 @@ class Preparation:
             return True
         if not self._services.ask(question):
             return False
+        self.say(_("Installing; meanwhile the window may not respond ..."))
+        Host.pause(0)  # so that it can be read
         self.report = self._services.dependencies.install()
+        self.say(_("Preparing ..."))
         return True
 
 

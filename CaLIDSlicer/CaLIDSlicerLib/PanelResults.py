@@ -36,13 +36,12 @@ class PanelResults:
     def showFirstPhase(self, job: Any) -> None:
         """Show a result as soon as there is something to see."""
         self.setVolume(job.volume)
-        self._check(self._ui.renderingButton, self._display.showResult(job.volume))
+        self._show(job.volume)
 
     def showFinished(self, job: Any) -> None:
         """Show a result that is complete; a cine starts to play."""
         self.setVolume(job.volume)
-        isShown = self._display.showResult(job)
-        self._check(self._ui.renderingButton, isShown)
+        isShown = self._show(job)
         self._check(self._ui.playButton, isShown and browserOf(job.volume) is not None)
 
     def setReport(self, report: Any) -> None:
@@ -65,8 +64,17 @@ class PanelResults:
         ui.verdictLabel.setText(self._report.verdict if self._report else _("This stack was not checked yet."))
 
     def _onBeforeAfter(self) -> None:
-        self._ui.fadeSlider.setValue(100)
-        self._check(self._ui.renderingButton, self._display.showResult(self._volume))
+        self._show(self._volume)
+
+    def _show(self, result: Any) -> bool:
+        """Show a result alone: what lies over it would be taken out of the views, but not out of these controls."""
+        ui = self._ui
+        ui.uncertaintyButton.setChecked(False)
+        ui.synthesisedButton.setChecked(False)
+        ui.fadeSlider.setValue(100)
+        isShown = self._display.showResult(result)
+        self._check(ui.renderingButton, isShown)
+        return isShown
 
     def _onFade(self, percent: int) -> None:
         self._ui.uncertaintyButton.setChecked(False)  # both are shown in the foreground of the same views

@@ -35,6 +35,7 @@ class PanelRun:
         onReport: Callable[[Any], None],
     ) -> None:
         self._services, self._preparation = services, preparation
+        preparation.say = self._say
         self._onChange, self._onVolume, self._onReport = onChange, onVolume, onReport
         self.activity = Activity.NOTHING
         self.status = ""
@@ -135,6 +136,10 @@ class PanelRun:
             raise
         self._expected, self._startedAt = ready.notes, self._services.clock()
         self._set(activity, _("Starting ..."))
+
+    def _say(self, status: str) -> None:
+        self.status = status
+        self._onChange()
 
     def _onProgress(self, event: Event) -> None:
         if isinstance(event, Started):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .DeviceProbe import DeviceReport
+from .Translation import _
 
 MODEL_PIXEL = 1.5
 """mm, of the bundled model; ``Testing/slicer/test_preflight.py`` compares these three with its manifest."""
@@ -90,28 +91,34 @@ def preflight(
     size = _Size(tuple(shape), slicesOut, _modelGrid(shape, pixelSpacing), uncertainty)
     run = _fallBack(size, _Run(report, samples or DEFAULT_SAMPLES, steps or DEFAULT_STEPS, report.device))
     seconds, memory = _seconds(size, run), _memory(size, run)
-    shortages = _shortages({"memory": (memory, freeMemory), "disk space": (size.diskBytes, freeDisk)})
+    tooLittleMemory = _("{needed} of memory are needed, but only {free} are free: it may fail.")
+    tooLittleDisk = _("{needed} of disk space are needed, but only {free} are free: it may fail.")
+    shortages = _shortage(tooLittleMemory, memory, freeMemory) + _shortage(tooLittleDisk, size.diskBytes, freeDisk)
     isLong = run.onCpu and seconds > ASK_ABOVE_SECONDS
-    where = "the CPU of this computer" if run.onCpu else report.name
-    expected = f"This takes about {duration(seconds)} on {where}"
-    question = " ".join([f"{expected}.", *shortages, "Start?"]) if isLong or shortages else None
+    expected = {
+        "time": duration(seconds), "device": _("the CPU of this computer") if run.onCpu else report.name,
+        "memory": amount(memory), "disk": amount(size.diskBytes),
+    }  # fmt: skip
+    takes = _("This takes about {time} on {device}.").format(**expected)
+    question = " ".join([takes, *shortages, _("Start?")]) if isLong or shortages else None
     options: dict[str, Any] = {"device": run.device}
     if samples is not None and run.samples != samples:
         options["samples"] = run.samples
-    needed = f"{amount(memory)} of memory and {amount(size.diskBytes)} of disk space"
-    lines = [*run.lines, f"{expected}, {needed}.", *shortages]
+    needs = _("This takes about {time} on {device}, {memory} of memory and {disk} of disk space.").format(**expected)
+    lines = [*run.lines, needs, *shortages]
     return Preflight(seconds, memory, size.diskBytes, run.device, lines, question, options)
 
 
 def duration(seconds: float) -> str:
     """In words: ``"40 seconds"``, ``"4 minutes"``, ``"1.5 hours"``."""
     if seconds < 55:
-        number, unit = max(5 * round(seconds / 5), 5), "second"
-    elif seconds < 55 * 60:
-        number, unit = round(seconds / 60), "minute"
-    else:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{number} {unit}{'s' * (number > 1)}"
+        return _("{number} seconds").format(number=max(5 * round(seconds / 5), 5))
+    minutes = round(seconds / 60)
+    if minutes == 1:
+        return _("1 minute")
+    if seconds < 55 * 60:
+        return _("{number} minutes").format(number=minutes)
+    return _("{number:.1f} hours").format(number=seconds / 3600)
 
 
 def amount(size: float) -> str:
@@ -174,15 +181,20 @@ def _fallBack(size: _Size, run: _Run) -> _Run:
         return run
     free, name = run.report.freeBytes, run.report.name
     whole, tiled = (_gpuMemory(size, run, tile) for tile in (TILE_PIXELS[0], TILE_PIXELS[-1]))
-    precision = ("It is computed in half precision, which takes half the memory.",) if run.report.halfPrecision else ()
+    half = _("It is computed in half precision, which takes half the memory.")
+    precision = (half,) if run.report.halfPrecision else ()
     if whole <= free:
         return _Run(run.report, run.samples, run.steps, run.device, precision)
-    short = f"{name} has {amount(free)} free and {amount(whole)} are needed"
+    short = {"name": name, "free": amount(free), "needed": amount(whole)}
     if tiled <= free:
-        tiles = f"{short}: when memory runs out, it goes on in tiles of the image, which takes longer."
-        return _Run(run.report, run.samples, run.steps, run.device, (*precision, tiles))
-    fewer = ("One sample is drawn, because the CPU takes as long again for each.",) if run.samples > 1 else ()
-    return _Run(run.report, 1, run.steps, "cpu", (f"{short}, so the CPU is used.", *fewer))
+        tiles = _(
+            "{name} has {free} free and {needed} are needed: when memory runs out, it goes on in tiles of the image, "
+            "which takes longer."
+        )
+        return _Run(run.report, run.samples, run.steps, run.device, (*precision, tiles.format(**short)))
+    cpu = _("{name} has {free} free and {needed} are needed, so the CPU is used.").format(**short)
+    fewer = (_("One sample is drawn, because the CPU takes as long again for each."),) if run.samples > 1 else ()
+    return _Run(run.report, 1, run.steps, "cpu", (cpu, *fewer))
 
 
 def _gpuMemory(size: _Size, run: _Run, tile: int) -> float:
@@ -195,7 +207,7 @@ def _gpuMemory(size: _Size, run: _Run, tile: int) -> float:
 
 def _memory(size: _Size, run: _Run) -> int:
     """Arrays, and on a CPU the features of one slice for each core."""
-    phases, slices, _, _ = size.shape
+    phases, slices = size.shape[:2]
     arrays = phases * size.sliceBytes * (slices + size.slicesOut * (1 + size.uncertainty))
     sums = size.slicesOut * size.sliceBytes * (1 + size.uncertainty)
     pixels = min(size.gridPixels, TILE_PIXELS[0] ** 2)
@@ -218,9 +230,5 @@ def _workers(run: _Run) -> int:
     return max(1, min(run.report.cores, MOST_CORES))
 
 
-def _shortages(needs: dict[str, tuple[int, int | None]]) -> list[str]:
-    return [
-        f"{amount(needed)} of {what} are needed, but only {amount(free)} are free: it may fail."
-        for what, (needed, free) in needs.items()
-        if free is not None and needed > free
-    ]
+def _shortage(text: str, needed: int, free: int | None) -> list[str]:
+    return [text.format(needed=amount(needed), free=amount(free))] if free is not None and needed > free else []

@@ -11,6 +11,7 @@ import numpy as np
 from calid.stack import SliceStack
 
 from .DisplayGeometry import towardsApex
+from .Translation import _
 
 
 @dataclass(frozen=True)
@@ -67,33 +68,43 @@ def verdictOf(slices: Sequence[CheckedSlice], stack: SliceStack, volumeNode) -> 
     """
     worst = worstOf(slices)
     where = _place(worst, len(stack.positions), towardsApex(volumeNode))
-    caution = f"Slice {worst}{where} is predicted worst: treat synthesised slices next to it with caution."
-    return f"{_comparison(slices)} {caution} {_howHard(stack)}"
+    caution = _("Slice {number}{place} is predicted worst: treat synthesised slices next to it with caution.")
+    return f"{_comparison(slices)} {caution.format(number=worst, place=where)} {_howHard(stack)}"
 
 
 def _comparison(slices: Sequence[CheckedSlice]) -> str:
     better = sum(checked.psnr > checked.linearPsnr for checked in slices)
     gain = float(np.mean([checked.psnr - checked.linearPsnr for checked in slices]))
-    share = f"on {better} of {len(slices)} {'slice' if len(slices) == 1 else 'slices'} ({gain:+.1f} dB on average)"
+    share = _("{better} of 1 slice") if len(slices) == 1 else _("{better} of {count} slices")
+    facts = {"share": share.format(better=better, count=len(slices)), "gain": gain}
     if gain > 0 and 2 * better > len(slices):
-        return f"On this patient the model predicts hidden slices better than linear interpolation {share}."
-    if gain > 0 or 2 * better > len(slices):
-        return f"On this patient the model is no clear gain over linear interpolation: it is better {share}."
-    return (
-        "On this patient the model predicts hidden slices no better than linear interpolation does: it is better "
-        f"{share}. Trust its slices no more than interpolated ones."
-    )
+        verdict = _(
+            "On this patient the model predicts hidden slices better than linear interpolation on {share} "
+            "({gain:+.1f} dB on average)."
+        )
+    elif gain > 0 or 2 * better > len(slices):
+        verdict = _(
+            "On this patient the model is no clear gain over linear interpolation: it is better on {share} "
+            "({gain:+.1f} dB on average)."
+        )
+    else:
+        verdict = _(
+            "On this patient the model predicts hidden slices no better than linear interpolation does: it is better "
+            "on {share} ({gain:+.1f} dB on average). Trust its slices no more than interpolated ones."
+        )
+    return verdict.format(**facts)
 
 
 def _place(index: int, count: int, apexIsLast: bool) -> str:
     if count < 4 or index not in (1, count - 2):
         return ""
-    return " (near the apex)" if (index > 1) == apexIsLast else " (near the base)"
+    return _(" (near the apex)") if (index > 1) == apexIsLast else _(" (near the base)")
 
 
 def _howHard(stack: SliceStack) -> str:
     bridged, gap = float(np.mean(stack.positions[2:] - stack.positions[:-2])), float(stack.gaps.mean())
-    return (
-        f"The test is harder than the task: a hidden slice leaves a gap of {bridged:.3g} mm, and the real gaps are "
-        f"half as wide ({gap:.3g} mm). Slices are counted from 0."
+    text = _(
+        "The test is harder than the task: a hidden slice leaves a gap of {bridged:.3g} mm, and the real gaps are "
+        "half as wide ({gap:.3g} mm). Slices are counted from 0."
     )
+    return text.format(bridged=bridged, gap=gap)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .Translation import _
+
 MULTIPLE_TOLERANCE = 0.1
 """A gap of 15.5 mm is twice one of 8 mm."""
 SHIFT_MM = 6.0
@@ -36,30 +38,27 @@ def commonGap(gaps: np.ndarray) -> float:
 def _missing(gaps: np.ndarray) -> list[str]:
     multiples = gaps / commonGap(gaps)
     isMultiple = (multiples > 1.5) & (np.abs(multiples - np.round(multiples)) < MULTIPLE_TOLERANCE)
-    return [
-        f"A slice seems to be missing between slices {k + 1} and {k + 2}, which are {gaps[k]:.3g} mm apart."
-        for k in np.flatnonzero(isMultiple)
-    ]
+    text = _("A slice seems to be missing between slices {below} and {above}, which are {gap:.3g} mm apart.")
+    return [text.format(below=k + 1, above=k + 2, gap=gaps[k]) for k in np.flatnonzero(isMultiple)]
 
 
 def _duplicated(voxels: np.ndarray) -> list[str]:
     same = [k for k in range(len(voxels) - 1) if np.array_equal(voxels[k], voxels[k + 1])]
-    return [f"Slices {k + 1} and {k + 2} are the same image." for k in same]
+    return [_("Slices {below} and {above} are the same image.").format(below=k + 1, above=k + 2) for k in same]
 
 
 def _misplaced(slices: np.ndarray, pixelSpacing: tuple[float, float]) -> list[str]:
     alike = _correlations(slices)
     if len(slices) > 2 and np.diag(alike, 2).mean() > np.diag(alike, 1).mean():
-        return ["The slices seem to be out of order: neighbours are less alike than slices further apart."]
+        return [_("The slices seem to be out of order: neighbours are less alike than slices further apart.")]
     swaps, shifts = _swapped(alike), _shifted(slices, pixelSpacing)
     # Either may look like the other; what explains more is taken.
     kept = [k for k in swaps if swaps[k] > max(shifts.get(n, (0.0, 0.0))[1] for n in range(k - 1, k + 3))]
-    found = [f"Slices {k + 1} and {k + 2} seem to be in the wrong order." for k in kept]
+    order = _("Slices {below} and {above} seem to be in the wrong order.")
+    shifted = _("Slice {number} seems to be shifted by {shift:.0f} mm in its plane.")
     near = {n for k in kept for n in range(k - 1, k + 3)}
-    return found + [
-        f"Slice {k + 1} seems to be shifted by {shift:.0f} mm in its plane."
-        for k, (shift, _) in shifts.items()
-        if k not in near
+    return [order.format(below=k + 1, above=k + 2) for k in kept] + [
+        shifted.format(number=k + 1, shift=shift) for k, (shift, _gain) in shifts.items() if k not in near
     ]
 
 

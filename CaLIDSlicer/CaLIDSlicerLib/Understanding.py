@@ -11,6 +11,7 @@ from calid.stack import SliceStack
 
 from .CineInput import MOST_PHASES, findSource
 from .StackWarnings import commonGap, warnings
+from .Translation import _
 from .VolumeBridge import quoted
 
 
@@ -46,7 +47,8 @@ def understand(node) -> Understanding:
     gaps = _gaps(source.like, stack)
     found = warnings(stack.voxels[0], gaps, stack.pixel_spacing) + _stretched(source.like, gaps, stack.gaps)
     if source.phases > MOST_PHASES:
-        found.append(f"There are {source.phases} phases; only the current one can be reconstructed.")
+        text = _("There are {count} phases; only the current one can be reconstructed.")
+        found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
     return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
 
@@ -54,12 +56,13 @@ def understand(node) -> Understanding:
 def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
     """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
     common = commonGap(gaps)
-    parts = [f"{len(gaps) + 1} slices, {common:.1f} mm apart{_otherGaps(gaps, common)}"]
+    slices = _("{count} slices, {gap:.1f} mm apart").format(count=len(gaps) + 1, gap=common)
+    parts = [slices + _otherGaps(gaps, common)]
     if phases is not None:
-        parts.append(f"{phases} phase{'s' if phases > 1 else ''}")
+        parts.append((_("{count} phases") if phases > 1 else _("{count} phase")).format(count=phases))
     rows, columns = (f"{spacing:.1f}" for spacing in stack.pixel_spacing)
-    parts.append(f"{rows} mm in-plane" if rows == columns else f"{rows} x {columns} mm in-plane")
-    return ", ".join(parts)
+    size = rows if rows == columns else f"{rows} x {columns}"
+    return ", ".join([*parts, _("{size} mm in-plane").format(size=size)])
 
 
 def _gaps(volume, stack: SliceStack) -> np.ndarray:
@@ -79,8 +82,11 @@ def _stretched(volume, world: np.ndarray, planned: np.ndarray) -> list[str]:
     most = float((world / planned).max())
     if most <= 1.01:
         return []
-    moved = f"{quoted(volume.GetParentTransformNode())} moves the slices apart after they are filled in"
-    return [f"{moved}: in the widest gap the new ones are {most:.2g} times as far apart as asked for."]
+    text = _(
+        "{transform} moves the slices apart after they are filled in: in the widest gap the new ones are {most:.2g} "
+        "times as far apart as asked for."
+    )
+    return [text.format(transform=quoted(volume.GetParentTransformNode()), most=most)]
 
 
 def _toWorld(volume, point: np.ndarray) -> list[float]:
@@ -92,5 +98,8 @@ def _toWorld(volume, point: np.ndarray) -> list[float]:
 def _otherGaps(gaps: np.ndarray, common: float) -> str:
     other = [f"{gap:.3g}" for gap in gaps if abs(gap - common) > 0.05 * common]
     counts = [(other.count(gap), gap) for gap in dict.fromkeys(other)]
-    named = [f"one gap of {gap} mm" if count == 1 else f"{count} gaps of {gap} mm" for count, gap in counts]
+    named = [
+        (_("one gap of {gap} mm") if count == 1 else _("{count} gaps of {gap} mm")).format(count=count, gap=gap)
+        for count, gap in counts
+    ]
     return f" ({', '.join(named)})" if named else ""

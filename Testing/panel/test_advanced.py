@@ -16,6 +16,20 @@ def test_the_device_is_looked_for_anew(widget, services):
     assert services.devicesForgotten == 1
 
 
+def test_it_is_seen_that_the_device_is_looked_for(widget, services, monkeypatch):
+    ui, find = widget.ui, services.findDevice
+    seen: list = []
+
+    def findSlowly(wanted: str):
+        seen.append((ui.deviceLabel.text(), ui.deviceButton.isEnabled()))
+        return find(wanted)
+
+    monkeypatch.setattr(services, "findDevice", findSlowly)
+    ui.deviceButton.click()
+    assert seen == [("Looking ...", False)]
+    assert ui.deviceButton.isEnabled()
+
+
 def test_a_run_shows_the_device_it_found(widget):
     widget.ui.applyButton.click()
     assert widget.ui.deviceLabel.text() == "found auto"

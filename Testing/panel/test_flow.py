@@ -93,6 +93,15 @@ def test_what_is_missing_is_installed_after_one_question(widget, services):
     assert len(services.logic.jobs) == 1
 
 
+def test_an_installation_says_that_it_takes_long(widget, services, monkeypatch):
+    said: list[str] = []
+    services.dependencies.missing, services.answers = "Install torch?", [True]
+    monkeypatch.setattr(services.dependencies, "install", lambda: said.append(textOf(widget.ui.statusLabel)))
+    widget.ui.applyButton.click()
+    assert said == ["Installing; meanwhile the window may not respond ..."]
+    assert textOf(widget.ui.statusLabel) == "Starting ..."
+
+
 def test_a_declined_installation_starts_nothing(widget, services):
     services.dependencies.missing, services.answers = "Install torch?", [False]
     widget.ui.applyButton.click()
@@ -133,6 +142,13 @@ def test_what_the_preflight_changes_goes_to_the_worker(widget, services):
     widget.ui.applyButton.click()
     assert services.logic.job.options["device"] == "cpu"
     assert services.logic.job.options["samples"] == 1
+
+
+@pytest.mark.parametrize(("device", "forgotten"), [("cpu", 1), ("auto", 0)])
+def test_a_device_that_was_too_full_is_asked_again(widget, services, device, forgotten):
+    services.changes = {"device": device}
+    widget.ui.applyButton.click()
+    assert services.devicesForgotten == forgotten
 
 
 def test_a_refused_start_is_explained(widget, services):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import slicer
 import slicer_stand_ins
 from looking import textOf
@@ -70,6 +71,57 @@ def test_a_deleted_input_leaves_an_empty_panel(widget, scene):
     assert widget.ui.inputSelector.currentNode() is None
     assert not widget.ui.applyButton.isEnabled()
     assert "Choose a short-axis stack" in textOf(widget.ui.understoodLabel)
+
+
+def test_a_deleted_output_is_not_replaced_by_another_volume(widget, scene, makeVolume, services):
+    output = makeVolume("old result")
+    makeVolume("another patient")
+    widget.ui.outputSelector.setCurrentNode(output)
+    scene.RemoveNode(output)
+    assert widget.ui.outputSelector.currentNode() is None
+    widget.ui.applyButton.click()
+    assert services.logic.job.options["output"] is None
+
+
+def test_an_input_that_is_filled_later_becomes_usable(makeWidget, scene):
+    widget = makeWidget()
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "loading")
+    assert widget.ui.inputSelector.currentNode() is volume  # the selector takes what comes first
+    assert "no voxels" in textOf(widget.ui.understoodLabel)
+    slicer.util.updateVolumeFromArray(volume, np.arange(120.0).reshape(4, 5, 6))
+    assert "4 slices, 1.0 mm apart" in textOf(widget.ui.understoodLabel)
+    volume.SetSpacing(1.5, 1.5, 8.0)
+    assert "4 slices, 8.0 mm apart" in textOf(widget.ui.understoodLabel)
+    assert widget.ui.applyButton.isEnabled()
+
+
+def test_a_cine_that_is_filled_later_becomes_usable(makeWidget, makeCine):
+    widget = makeWidget()
+    makeCine()
+    assert widget.ui.inputSelector.currentNode().GetName() == "Cine"
+    assert "4 slices" in textOf(widget.ui.understoodLabel)
+    widget.panel.enter()
+    assert "3 phases" in textOf(widget.ui.understoodLabel)
+
+
+def test_playing_a_usable_cine_is_not_looked_at(widget, services, monkeypatch):
+    looks: list = []
+    monkeypatch.setattr(services, "understand", looks.append)
+    slicer.util.getNode("SAX").GetImageData().Modified()
+    assert looks == []
+
+
+def test_a_scene_that_is_loaded_shows_what_it_was_saved_with(widget, makeVolume, scene, tmp_path):
+    parameters = widget.logic.getParameterNode()
+    parameters.input, parameters.spacing = makeVolume("second"), 4.0
+    scene.Commit(str(tmp_path / "saved.mrml"))
+    scene.Clear()
+    scene.SetURL(str(tmp_path / "saved.mrml"))
+    scene.Import()
+    parameters = widget.logic.getParameterNode()
+    assert (parameters.input.GetName(), parameters.spacing) == ("second", 4.0)
+    assert widget.ui.inputSelector.currentNode() is parameters.input
+    assert widget.ui.spacingSpinBox.value() == 4.0
 
 
 def test_entering_looks_at_the_input_again(widget):

@@ -52,6 +52,27 @@ def test_fading_takes_the_place_of_the_uncertainty(widget, services, result):
     assert services.display.calls[-2:] == [("showUncertainty", result, False), ("showBeforeAfter", result, 0.5)]
 
 
+def test_before_and_after_takes_the_place_of_the_overlays(widget, services, result):
+    ui = widget.ui
+    ui.uncertaintyButton.click()
+    ui.synthesisedButton.click()
+    ui.beforeAfterButton.click()
+    assert not ui.uncertaintyButton.isChecked()
+    assert not ui.synthesisedButton.isChecked()
+    hidden = [("showUncertainty", result, False), ("showSynthesised", result, False)]
+    assert services.display.calls[-3:] == [*hidden, ("showResult", result)]
+
+
+def test_a_new_result_is_shown_as_after(widget, services, result, makeResult):
+    widget.ui.fadeSlider.setValue(0)
+    widget.ui.applyButton.click()
+    job = services.logic.job
+    job.volume = makeResult(job.node, "second")
+    job.end()
+    assert widget.ui.fadeSlider.value() == 100
+    assert services.display.calls[-1] == ("showResult", job)
+
+
 def test_another_result_starts_with_nothing_shown(widget, services, result, makeResult):
     widget.ui.uncertaintyButton.click()
     calls = list(services.display.calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 
@@ -15,47 +16,67 @@ class qMRMLWidget(QtWidgets.QWidget):
 
 
 class qMRMLNodeComboBox(QtWidgets.QComboBox):
-    """Lists the nodes of ``nodeTypes`` in a scene; its other properties are Qt's dynamic ones, from the ``.ui``."""
+    """Lists the nodes of ``nodeTypes`` in a scene; its other properties are Qt's dynamic ones, from the ``.ui``.
+
+    As in Slicer a row comes and goes with its node, and what is then selected is left to Qt: the first node of an
+    empty list, and the neighbour of a node that is removed.
+    """
 
     currentNodeChanged = QtCore.Signal(object)
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._scene, self._nodes, self._types, self._isFilling = None, [], [], False
-        self.currentIndexChanged.connect(self._onIndexChanged)
+        self._scene, self._nodes, self._types = None, [], []
+        self.currentIndexChanged.connect(lambda _index: self.currentNodeChanged.emit(self.currentNode()))
 
     @QtCore.Slot("vtkMRMLScene*")
     def setMRMLScene(self, scene) -> None:
         self._scene = scene
-        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
-            scene.AddObserver(event, lambda *_: self._fill(self.currentNode()))
-        self._fill(None)
+        scene.AddObserver(scene.NodeAddedEvent, self._onNodeAdded, 10.0)  # priorities as in qMRMLSceneModel
+        scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved, -10.0)
+        scene.AddObserver(scene.EndImportEvent, lambda *_: self._appendAll())
+        self._fill()
 
     def setNodeTypes(self, types) -> None:
         self._types = list(types)
-        self._fill(self.currentNode())
+        self._fill()
 
     def currentNode(self):
         return self._nodes[self.currentIndex()] if self.currentIndex() >= 0 else None
 
     def setCurrentNode(self, node) -> None:
-        self.setCurrentIndex(self._nodes.index(node) if node in self._nodes else -1)
+        missing = 0 if self.property("noneEnabled") else -1
+        self.setCurrentIndex(self._nodes.index(node) if node in self._nodes else missing)
 
-    def _fill(self, current) -> None:
-        before, self._isFilling = self.currentNode(), True
-        found = [slicer.util.getNodesByClass(name, self._scene) for name in self._types] if self._scene else []
-        nodes = [node for each in found for node in each if node.GetClassName() in self._types]
-        self._nodes = [*([None] if self.property("noneEnabled") else []), *nodes]
+    def _fill(self) -> None:
+        current = self.currentNode()
+        self._nodes = [None] if self.property("noneEnabled") else []
         self.clear()
-        self.addItems([node.GetName() if node else self.property("noneDisplay") or "None" for node in self._nodes])
+        self.addItems([self.property("noneDisplay") or "None" for _none in self._nodes])
+        self._appendAll()
         self.setCurrentNode(current)
-        self._isFilling = False
-        if self.currentNode() is not before:
-            self.currentNodeChanged.emit(self.currentNode())
 
-    def _onIndexChanged(self, _index: int) -> None:
-        if not self._isFilling:
-            self.currentNodeChanged.emit(self.currentNode())
+    def _appendAll(self) -> None:
+        for name in self._types if self._scene else []:
+            for node in slicer.util.getNodesByClass(name, self._scene):
+                self._append(node)
+
+    def _append(self, node) -> None:
+        isListed = node.GetClassName() in self._types and not node.GetHideFromEditors()
+        if isListed and node not in self._nodes and not self._scene.IsImporting():
+            self._nodes.append(node)
+            self.addItem(node.GetName())
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAdded(self, _scene, _event, node) -> None:
+        self._append(node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAboutToBeRemoved(self, _scene, _event, node) -> None:
+        if node in self._nodes:
+            row = self._nodes.index(node)
+            del self._nodes[row]
+            self.removeItem(row)
 
 
 class ctkCollapsibleButton(QtWidgets.QWidget):

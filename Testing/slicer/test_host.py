@@ -76,6 +76,14 @@ def test_the_worker_finds_calid_and_starts_from_the_clean_environment(app):
     assert "HOME" not in environment
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Slicer's Python is 3.12; PYTHONSAFEPATH is of 3.11")
+def test_a_file_in_the_current_folder_does_not_get_in_the_way(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the real one')")
+    options = {"cwd": tmp_path, "env": Host.workerEnvironment(), "capture_output": True, "text": True}
+    said = subprocess.run(Host.workerCommand(), check=False, **options)
+    assert "not the real one" not in said.stderr
+
+
 def test_the_event_loop_of_the_application_drives_the_job(app, makeVolume, repeatingWorker):
     finished: list = []
     Reconstruction(makeVolume(), 4.0, onFinished=finished.append, workerCommand=repeatingWorker)
