@@ -26,6 +26,7 @@ from torch import Tensor
 from calid.conditioning import Context, Neighbours
 from calid.evaluate import evaluate
 from calid.evaluation.cohort import load_cases
+from calid.motion import FIELD
 from calid.reconstruct import reconstruct
 from calid.sampler import AnchoredNoise
 from calid.training.data import split_patients
@@ -47,7 +48,15 @@ def no_geometry(model: CalidModel) -> None:
 
 def no_motion(model: CalidModel) -> None:
     """The bounding slices stay where they are."""
-    model.motion.follow = lambda vae, bounding, neighbours: neighbours.latents[:, 1:3]  # type: ignore[method-assign]
+    model.motion.find = lambda bounding, gap: torch.zeros(  # type: ignore[method-assign]
+        len(bounding), 4, bounding.shape[2] // FIELD, bounding.shape[3] // FIELD
+    )
+
+
+def no_refinement(model: CalidModel) -> None:
+    """Motion as the network finds it, not refined on the slices themselves."""
+    net = model.motion
+    net.find = net  # type: ignore[method-assign]
 
 
 def one_level(model: CalidModel) -> None:
@@ -82,6 +91,7 @@ class IndependentNoise(AnchoredNoise):
 VARIANTS: dict[str, tuple[str, Change | None]] = {
     "as shipped": ("calid", None),
     "motion off": ("calid", no_motion),
+    "motion not refined": ("calid", no_refinement),
     "two slices instead of four": ("calid", two_slices),
     "positions and gap hidden": ("calid", no_geometry),
     "conditioned, tau_theta2 at all levels": ("calid:conditioned=1", None),

@@ -36,7 +36,7 @@ class ModelStore:
     """Bundled and imported weights.
 
     >>> store = ModelStore()
-    >>> store.importFrom("/downloads/calid-sax-3.zip")
+    >>> store.importFrom("/downloads/calid-sax-4.zip")
     >>> print(store.verify())
     >>> job = Reconstruction(node, models=store.modelsFolder())
 

@@ -3,7 +3,9 @@
 The context encoder proposes the mean of what a missing slice can be. Diffusion starts there, with a little noise, and
 ends at a slice: a rectified flow from the posterior mean to real slices (Ohayon et al., ICLR 2025). Of all ways to be
 as sharp as a real slice this one stays nearest to the truth. The U-Net predicts the velocity of the straight line
-``state = (1 - t) * (mean + start_noise * eps) + t * latents``, which is epsilon prediction up to a known scale.
+``state = (1 - t) * (mean + start_noise * eps) + t * latents``, which is epsilon prediction up to a known scale. It is
+told how long a step will be taken with its answer, and answers with the mean velocity of that step (shortcut models,
+Frans et al., ICLR 2025): one step ends where many small ones would.
 
 It runs in two ways. Unconditioned it knows the state only, and carries the mean to the nearest sharp slice.
 Conditioned on the neighbours by tau_theta2 it draws from all slices that fit between them.
@@ -21,6 +23,9 @@ from torch import Tensor, nn
 
 from calid.conditioning import Context, ContextEncoder, ContextInjection, Neighbours
 from calid.layers import Fourier, UNet
+
+FINE = 1 / 8
+"""Steps shorter than this are infinitely short, as far as the U-Net knows."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class LatentInterpolator(nn.Module):
         self.injection = ContextInjection(config.context_channels, config.channels)
         self.embed = nn.Sequential(
             Fourier(16, 0.25, 16.0),
-            nn.Linear(3 * 32, config.embedding),
+            nn.Linear(4 * 32, config.embedding),
             nn.SiLU(),
             nn.Linear(config.embedding, config.embedding),
         )
@@ -105,12 +110,16 @@ class LatentInterpolator(nn.Module):
         """The state at time 0, from unit ``noise`` (n, c, h, w)."""
         return context.mean + self.config.start_noise * noise
 
-    def velocity(self, state: Tensor, time: Tensor, context: Context, injected: list[Tensor] | None) -> Tensor:
+    def velocity(
+        self, state: Tensor, time: Tensor, step: Tensor, context: Context, injected: list[Tensor] | None
+    ) -> Tensor:
         """Change per unit of time of ``state`` (n, c, h, w) at ``time`` (n,), 0 at the mean and 1 at the slice.
 
+        :param step: (n,) how far in time the answer is followed.
         :param injected: from :meth:`inject`, or ``None`` for the unconditioned model.
         """
-        embedding = self.embed(torch.cat([time[:, None], context.reach], dim=1))
+        step = torch.where(step < FINE, 0.0, step)
+        embedding = self.embed(torch.cat([time[:, None], context.reach, step[:, None]], dim=1))
         return self.to_velocity(self.net(state, embedding, injected)[0])
 
     def inject(self, context: Context) -> list[Tensor]:

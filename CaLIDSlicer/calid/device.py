@@ -8,6 +8,8 @@ import torch
 
 from calid.errors import OutOfResources
 
+CPU = torch.device("cpu")
+
 
 def choose_device(name: str) -> torch.device:
     """``"auto"`` prefers CUDA, then MPS, then the CPU.

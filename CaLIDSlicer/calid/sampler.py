@@ -86,7 +86,7 @@ def sample_latents(
     injected = model.inject(context) if conditioned else None
     state = model.start(context, noise.to(context.mean))
     for step in range(steps):
-        time = torch.full((len(state),), step / steps, device=state.device)
-        state = state + model.velocity(state, time, context, injected).to(state.dtype) / steps
+        time, length = (torch.full((len(state),), t, device=state.device) for t in (step / steps, 1 / steps))
+        state = state + model.velocity(state, time, length, context, injected).to(state.dtype) / steps
         on_step()
     return torch.lerp(context.mean, state, detail)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calid.conditioning import Context, Neighbours
+from calid.conditioning import MM_SCALE, Context, Neighbours
 from calid.fill import FillStep
 from calid.parallel import Tick, run_all
 from calid.plan import DensePlan
@@ -27,8 +27,8 @@ from calid.weights import CalidModel
 BATCH_PIXELS = 6 * 240 * 240
 """Of one batch on an accelerator, at most. A CPU works slice by slice: see :mod:`calid.parallel`."""
 
-PREPARING = 3
-"""Steps that preparing counts as: it takes as long as the default number of denoising steps and decoding together."""
+PREPARING = 1
+"""Steps that preparing counts as: it takes as long as the one denoising step of the default and decoding together."""
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
 """Axes along which the slices are mirrored for a sample, in turn: no side of the heart is special to what the networks
@@ -145,13 +145,29 @@ class View:
         return {index: Known(*pair) for index, pair in zip(sources, zip(pixels, latents, strict=True), strict=True)}
 
     def _prepare(self, batches: list[Sequence[FillStep]], known: dict[int, Known], on_step: Tick) -> list[Prepared]:
+        fields = self._find_motion(batches, known)
+
         def prepare(steps: Sequence[FillStep], tick: Tick) -> Prepared:
-            prepared = self._condition(self._gather(steps, known))
+            prepared = self._condition(self._gather(steps, known, fields))
             for _ in range(PREPARING):
                 tick()
             return prepared
 
         return run_all(prepare, batches, self.work.device, on_step)
+
+    def _find_motion(self, batches: list[Sequence[FillStep]], known: dict[int, Known]) -> dict[tuple[int, int], Tensor]:
+        """By the two dense indices that bound it, the motion (4, h, w) through every gap of a round."""
+        work, positions = self.work, self.work.plan.positions
+        gaps = sorted({step.neighbours[1:3] for steps in batches for step in steps})
+        split = [gaps[start : start + self.batch_size] for start in range(0, len(gaps), self.batch_size)]
+
+        def find(pairs: list[tuple[int, int]], tick: Tick) -> Tensor:
+            bounding = torch.stack([torch.cat([known[i].slice for i in pair]) for pair in pairs])
+            width = torch.tensor([positions[above] - positions[below] for below, above in pairs])
+            return work.model.motion.find(bounding, width.to(bounding) / MM_SCALE)
+
+        fields = run_all(find, split, work.device, lambda: None)
+        return dict(zip(gaps, torch.cat(fields), strict=True))
 
     def _condition(self, neighbours: Neighbours) -> Prepared:
         model, sampling = self.work.model, self.work.sampling
@@ -198,7 +214,9 @@ class View:
         drawn = run_all(draw, list(zip(batches, prepared, strict=True)), self.work.device, on_step)
         return {index: known for batch in drawn for index, known in batch.items()}
 
-    def _gather(self, steps: Sequence[FillStep], known: dict[int, Known]) -> Neighbours:
+    def _gather(
+        self, steps: Sequence[FillStep], known: dict[int, Known], fields: dict[tuple[int, int], Tensor]
+    ) -> Neighbours:
         """Neighbours of a batch; an absent one is zero."""
         device, model = self.work.device, self.work.model
         blank = torch.zeros_like(next(iter(known.values())).latents)
@@ -214,7 +232,8 @@ class View:
             torch.tensor(distance, dtype=torch.float32, device=device),
         )
         bounding = torch.stack([torch.cat([known[i].slice for i in s.neighbours[1:3]]) for s in steps])
-        return replace(neighbours, followed=model.motion.follow(model.vae, bounding, neighbours))
+        field = torch.stack([fields[s.neighbours[1:3]] for s in steps])
+        return replace(neighbours, followed=model.motion.follow(model.vae, bounding, field, neighbours.fraction))
 
     def _noise(self, step: FillStep) -> Tensor:
         """(c, h, w) in the view of the sample: mirrored like its slices, so that it is the same noise for the heart.

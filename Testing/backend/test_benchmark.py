@@ -51,9 +51,9 @@ def test_references_are_whole_volumes_that_say_how_they_were_measured(run):
 
 def test_the_parts_of_a_slice_add_up(run):
     (part,) = run[0]["parts"]
-    whole = part["motion"] + part["condition"] + part["steps"] * part["denoise"] + part["decode"]
+    whole = part["follow"] + part["condition"] + part["steps"] * part["denoise"] + part["decode"]
     assert part["slice"] == pytest.approx(whole)
-    assert all(part[name] > 0 for name in ("encode", "motion", "condition", "denoise", "decode"))
+    assert all(part[name] > 0 for name in ("encode", "motion", "follow", "condition", "denoise", "decode"))
 
 
 def test_the_machine_and_the_versions_are_named(run):

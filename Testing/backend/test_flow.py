@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from calid.conditioning import Context
-from calid.denoiser import LatentInterpolator
+from calid.denoiser import FINE, LatentInterpolator
 from calid.sampler import AnchoredNoise, sample_latents
-from calid.training.denoiser import flow_loss
+from calid.training.denoiser import draw_states, draw_steps, flow_loss
 from calid.weights import CalidModel
 
 SHAPE = (2, 6, 4)
@@ -48,7 +48,9 @@ def test_a_constant_velocity_is_followed_exactly_in_any_number_of_steps(
 class Clock(LatentInterpolator):
     """Its velocity is the time it is asked at."""
 
-    def velocity(self, state: Tensor, time: Tensor, context: Context, injected: list[Tensor] | None) -> Tensor:
+    def velocity(
+        self, state: Tensor, time: Tensor, step: Tensor, context: Context, injected: list[Tensor] | None
+    ) -> Tensor:
         return time[:, None, None, None].expand_as(state)
 
 
@@ -98,15 +100,17 @@ def test_only_the_conditioned_flow_reads_the_features_of_the_neighbours(
     assert (drawn(context, True) - drawn(context, False)).abs().max() > 1e-3
 
 
-def test_the_velocity_knows_the_time_and_the_reach(tiny_model: CalidModel, context: Context) -> None:
+def test_the_velocity_knows_the_time_the_step_and_the_reach(tiny_model: CalidModel, context: Context) -> None:
     net = tiny_model.interpolator
 
-    def velocity(time: float, of: Context) -> Tensor:
-        return net.velocity(of.mean, torch.full((3,), time), of, None)
+    def velocity(time: float, step: float, of: Context) -> Tensor:
+        return net.velocity(of.mean, torch.full((3,), time), torch.full((3,), step), of, None)
 
     further = Context(context.mean, context.features, context.reach + 0.5)
-    assert (velocity(0.1, context) - velocity(0.9, context)).abs().max() > 1e-3
-    assert (velocity(0.1, context) - velocity(0.1, further)).abs().max() > 1e-3
+    asked = velocity(0.1, 0.5, context)
+    for other in (velocity(0.9, 0.5, context), velocity(0.1, 0.9, context), velocity(0.1, 0.5, further)):
+        assert (asked - other).abs().max() > 1e-3
+    assert torch.equal(velocity(0.1, 0.0, context), velocity(0.1, FINE / 2, context))
 
 
 def test_the_loss_is_zero_for_the_true_velocity_and_the_variance_of_the_noise_for_the_mean_one(
@@ -116,7 +120,40 @@ def test_the_loss_is_zero_for_the_true_velocity_and_the_variance_of_the_noise_fo
     exact = copy.deepcopy(constant)
     exact.config = type(constant.config)(**{**vars(constant.config), "start_noise": 0.0})
     latents, rng = context.mean + torch.tensor([1.0, -2.0])[:, None, None], torch.Generator()
-    weight, conditioned = torch.ones(1, 2, 1, 1), torch.tensor([0.0, 1.0, 0.0])
-    assert flow_loss(exact, context, latents, weight, conditioned, rng.manual_seed(0)).max() < 1e-10
-    drawn = [flow_loss(constant, context, latents, weight, conditioned, rng.manual_seed(n)) for n in range(200)]
-    assert float(torch.stack(drawn).mean()) == pytest.approx(silent**2, rel=0.05)
+
+    def loss(net: LatentInterpolator, seed: int) -> Tensor:
+        step, conditioned = torch.zeros(3), torch.tensor([0.0, 1.0, 0.0])
+        drawn = draw_states(net, context, latents, step, conditioned, rng.manual_seed(seed))
+        return flow_loss(net, net, drawn, torch.ones(1, 2, 1, 1))
+
+    assert loss(exact, 0).max() < 1e-10
+    assert float(torch.stack([loss(constant, n) for n in range(200)]).mean()) == pytest.approx(silent**2, rel=0.05)
+
+
+class Accelerating(LatentInterpolator):
+    """Its velocity is the time at the middle of the step: exact for a state that moves as the time squared halved."""
+
+    def velocity(
+        self, state: Tensor, time: Tensor, step: Tensor, context: Context, injected: list[Tensor] | None
+    ) -> Tensor:
+        return (time + step / 2)[:, None, None, None].expand_as(state)
+
+
+def test_a_step_is_learned_as_two_of_half_its_length(tiny_model: CalidModel, context: Context) -> None:
+    config, rng = tiny_model.interpolator.config, torch.Generator().manual_seed(0)
+    exact, clock, weight = Accelerating(config), Clock(config), torch.ones(1, 2, 1, 1)
+    step = torch.tensor([0.25, 0.5, 1.0])
+    drawn = draw_states(exact, context, context.mean, step, torch.zeros(3), rng)
+    assert bool((drawn.time + step <= 1 + 1e-6).all())
+    assert flow_loss(exact, exact, drawn, weight).max() < 1e-10
+    # Both halves of a clock that runs behind: half of the first, and the beginning of the second.
+    torch.testing.assert_close(flow_loss(clock, clock, drawn, weight), (step / 4).square())
+
+
+def test_steps_to_learn_are_of_every_length() -> None:
+    step = draw_steps(400, 0.25, torch.Generator().manual_seed(0))
+    assert int((step == 0).sum()) == 200
+    assert int((step == 1).sum()) == 100
+    between = step[(step > 0) & (step < 1)]
+    assert float(between.min()) >= FINE
+    assert float(between.max() - between.min()) > 0.8

@@ -1,4 +1,4 @@
-"""Motion: what a displacement field does to two slices, and what the network keeps whatever its weights."""
+"""Motion through a gap: what the network keeps whatever its weights, and how one field serves the whole gap."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from calid.conditioning import Neighbours
-from calid.motion import LARGEST, MotionConfig, MotionEstimator, warp
+from calid.demons import smooth
+from calid.motion import FIELD, LARGEST, MotionConfig, MotionEstimator, along, see
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack
 from calid.training.examples import LatentPool
@@ -28,59 +28,76 @@ def noise(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=Generator().manual_seed(seed))
 
 
-@given(SEEDS, st.integers(1, 3), SIZES)
-def test_no_displacement_leaves_slices_as_they_are(seed: int, n: int, size: tuple[int, int]) -> None:
-    slices = noise(seed, n, 2, *size)
-    torch.testing.assert_close(warp(slices, torch.zeros(n, 4, *size)), slices, atol=1e-4, rtol=0)
-
-
-@given(SEEDS, SIZES, st.tuples(*[st.integers(-3, 3)] * 4))
-def test_whole_pixels_shift_each_slice_by_its_own_x_and_y(
-    seed: int, size: tuple[int, int], shift: tuple[int, int, int, int]
-) -> None:
-    slices = noise(seed, 1, 2, *size)
-    field = torch.tensor(shift, dtype=torch.float32)[None, :, None, None].expand(1, 4, *size)
-    seen = warp(slices, field)
-    for k in range(2):
-        x, y = shift[2 * k : 2 * k + 2]
-        # What is seen at a pixel is what lies (x, y) further on; beyond the border it is the border's.
-        rows, columns = ((torch.arange(s) + d).clamp(0, s - 1) for s, d in zip(size, (y, x), strict=True))
-        torch.testing.assert_close(seen[0, k], slices[0, k][rows][:, columns], atol=1e-4, rtol=0)
-
-
-@given(SEEDS, SIZES, st.floats(0, 1), st.floats(0.1, 2))
+@given(SEEDS, SIZES, st.floats(0.1, 2))
 def test_reversing_the_stack_swaps_the_displacements(
-    tiny_model: CalidModel, seed: int, size: tuple[int, int], fraction: float, gap: float
+    tiny_model: CalidModel, seed: int, size: tuple[int, int], gap: float
 ) -> None:
-    slices, where, width = noise(seed, 1, 2, *size), torch.tensor([fraction]), torch.tensor([gap])
-    field = tiny_model.motion(slices, where, width)
-    assert field.shape == (1, 4, *size)
+    slices, width = noise(seed, 1, 2, *size), torch.tensor([gap])
+    field = tiny_model.motion(slices, width)
+    assert field.shape == (1, 4, size[0] // FIELD, size[1] // FIELD)
     assert field.abs().max() > 0.1
-    torch.testing.assert_close(tiny_model.motion(slices.flip(1), 1 - where, width), field.roll(2, dims=1))
+    torch.testing.assert_close(tiny_model.motion(slices.flip(1), width), field.roll(2, dims=1))
+    refined = tiny_model.motion.find(slices, width)
+    assert (refined - field).abs().max() > 1e-3
+    swapped = tiny_model.motion.find(slices.flip(1), width)
+    torch.testing.assert_close(swapped, refined.roll(2, dims=1), atol=1e-3, rtol=1e-3)
 
 
-def test_displacements_depend_on_the_position_and_are_bounded(tiny_model: CalidModel) -> None:
+def test_displacements_depend_on_the_gap_and_are_bounded(tiny_model: CalidModel) -> None:
     slices = noise(0, 1, 2, 16, 24)
-    near, far = (tiny_model.motion(slices, torch.tensor([f]), torch.tensor([0.5])) for f in (0.25, 0.5))
+    near, far = (tiny_model.motion(slices, torch.tensor([gap])) for gap in (0.25, 0.5))
     assert (near - far).abs().max() > 1e-3
     wild = MotionEstimator(MotionConfig((8, 8), 1, 16))
     torch.nn.init.constant_(wild.to_field.bias, 1e6)
-    assert wild(slices, torch.tensor([0.5]), torch.tensor([0.5])).abs().max() <= LARGEST
+    assert wild(slices, torch.tensor([0.5])).abs().max() <= LARGEST
 
 
 def test_a_slice_must_fit_the_multiple() -> None:
     for levels in (1, 2, 3):
         net = MotionEstimator(MotionConfig((8,) * levels, 1, 16))
-        size = (net.config.multiple, 3 * net.config.multiple)
-        assert net(noise(0, 2, 2, *size), torch.rand(2), torch.rand(2)).shape == (2, 4, *size)
+        rows, columns = net.config.multiple, 3 * net.config.multiple
+        field = net(noise(0, 2, 2, rows, columns), torch.rand(2))
+        assert field.shape == (2, 4, rows // FIELD, columns // FIELD)
 
 
-def test_followed_latents_are_those_of_the_warped_slices(tiny_model: CalidModel) -> None:
+def smooth_field(seed: int, rows: int = 12, columns: int = 10) -> Tensor:
+    return smooth(8 * noise(seed, 1, 4, rows, columns), 3.0)
+
+
+@given(SEEDS)
+def test_motion_is_what_was_found_in_the_middle_and_nothing_at_the_acquired_slices(seed: int) -> None:
+    field = smooth_field(seed)
+    torch.testing.assert_close(along(field, torch.tensor([0.5])), field)
+    assert along(field, torch.tensor([0.0]))[:, :2].abs().max() < 1e-5
+    assert along(field, torch.tensor([1.0]))[:, 2:].abs().max() < 1e-5
+
+
+@given(SEEDS, st.floats(0, 1))
+def test_motion_through_a_gap_is_the_same_in_the_reversed_stack(seed: int, fraction: float) -> None:
+    field, at = smooth_field(seed), torch.tensor([fraction])
+    torch.testing.assert_close(along(field.roll(2, dims=1), 1 - at), along(field, at).roll(2, dims=1))
+
+
+@given(st.floats(0, 1), st.floats(-6, 6), st.floats(-3, 3))
+def test_all_move_alike_on_a_straight_line_but_for_what_bulges(fraction: float, shift: float, bulge: float) -> None:
+    field = torch.tensor([bulge - shift, 0, bulge + shift, 0])[None, :, None, None].expand(1, 4, 8, 8)
+    found = along(field, torch.tensor([fraction]))[0, :, 4, 4]
+    bulged = 4 * fraction * (1 - fraction) * bulge
+    expected = [bulged - 2 * fraction * shift, 0, bulged + 2 * (1 - fraction) * shift, 0]
+    torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=1e-4)
+
+
+@given(SEEDS, st.integers(1, 3), st.floats(0, 1))
+def test_nothing_moves_where_nothing_is_found(seed: int, n: int, fraction: float) -> None:
+    slices = noise(seed, n, 2, 16, 24)
+    seen = see(slices, torch.zeros(n, 4, 8, 12), torch.full((n,), fraction))
+    torch.testing.assert_close(seen, slices, atol=1e-4, rtol=0)
+
+
+def test_followed_latents_are_those_of_the_slices_as_seen_from_the_missing_one(tiny_model: CalidModel) -> None:
     vae, motion, slices = tiny_model.vae, tiny_model.motion, noise(1, 3, 2, 16, 24)
-    distance = torch.tensor([[12.0, 2.0, 6.0, 14.0]]).repeat(3, 1)
-    neighbours = Neighbours(torch.zeros(3, 4, 2, 4, 6), torch.ones(3, 4), distance)
-    followed = motion.follow(vae, slices, neighbours)
-    seen = warp(slices, motion(slices, torch.full((3,), 0.25), torch.full((3,), 8 / 20)))
+    field, fraction = motion.find(slices, torch.full((3,), 0.4)), torch.tensor([0.25, 0.5, 0.8])
+    followed, seen = motion.follow(vae, slices, field, fraction), see(slices, field, fraction)
     for k in range(2):
         torch.testing.assert_close(followed[:, k], vae.encode(seen[:, k : k + 1]), atol=1e-4, rtol=1e-4)
 

@@ -38,7 +38,7 @@ DENOISER = {
                  "context_blocks": 1, "blocks": 1, "embedding": 16, "start_noise": 0.3},
     "motion_training": {**POOL, "blend_weight": 1.0, "each_weight": 0.5, "dissimilar_weight": 0.1, "rough_weight": 0.1},
     "context": {**POOL, "symmetric_from": 1, "decoded": 1, "pixel_weight": 8.0, "similarity_weight": 0.1},
-    "flow": {**POOL, "conditioned": 0.5}, "deviation": POOL,
+    "flow": {**POOL, "conditioned": 0.5, "shortcuts": 0.25, "follow": 0.25}, "deviation": POOL,
     "temporal": {"latent_channels": 2, "context_channels": 8, "width": 8},
     "temporal_training": {**RUN, "views": 1, "phases": 2, "latent_weight": 1.0, "pixel_weight": 8.0,
                           "dissimilar_weight": 0.2, "change_weight": 2.0},
@@ -166,15 +166,28 @@ def test_train_publish_load_reconstruct(chain, tmp_path, in_time):
     assert result.uncertainty.max() > 0
 
 
-def test_context_can_start_from_an_earlier_interpolator(chain, split, tmp_path):
+@pytest.mark.parametrize(
+    ("stage", "section", "files", "parts"),
+    [
+        ("motion", "motion_training", {"start": "motion"}, ("",)),
+        ("context", "context", {"vae": "decoder", "motion": "motion", "start": "deviation"}, ("encoder.",)),
+        (
+            "denoiser",
+            "flow",
+            {"vae": "decoder", "motion": "motion", "context": "context", "start": "deviation"},
+            ("injection.", "embed.", "net.", "to_velocity."),
+        ),
+    ],
+)
+def test_a_stage_can_start_from_earlier_weights(chain, split, tmp_path, stage, section, files, parts):
     made, _ = chain
-    files = {"vae": "decoder", "motion": "motion", "start": "deviation"}
-    inputs = [part for option, stage in files.items() for part in (f"--{option}", made.weights(stage))]
+    inputs = [part for option, of in files.items() for part in (f"--{option}", made.weights(of))]
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(DENOISER | {"context": DENOISER["context"] | {"steps": 1, "rate": 0.0}}))
-    run_command("train", "context", config, "--data", made.data, *inputs, "--out", tmp_path / "out")
-    earlier, after = load_file(made.weights("deviation")), load_file(tmp_path / "out" / "interpolator.safetensors")
-    started = [name for name in earlier if name.startswith("encoder.")]
+    config.write_text(json.dumps(DENOISER | {section: DENOISER[section] | {"steps": 1, "rate": 0.0}}))
+    run_command("train", stage, config, "--data", made.data, *inputs, "--out", tmp_path / "out")
+    start = made.weights(files["start"])
+    earlier, after = load_file(start), load_file(tmp_path / "out" / start.name)
+    started = [name for name in earlier if name.startswith(parts)]
     assert started
     assert all(torch.equal(after[name], earlier[name]) for name in started)
 

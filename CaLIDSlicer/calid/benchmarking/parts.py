@@ -19,12 +19,12 @@ def time_parts(model: CalidModel, shape: Sequence[int], batch: int, repeats: int
     """Seconds per slice that each part takes one worker, in batches of ``batch`` on a model grid of ``shape``.
 
     ``slice`` is one synthesised slice with the default number of steps: all but ``encode``, which is done once for an
-    acquired slice.
+    acquired slice, and ``motion``, once for a gap.
     """
     device = model.vae.latent_mean.device
     (seconds,) = run_all(lambda item, tick: _time_parts(model, shape, batch, repeats), [0], device, lambda: None)
     steps = choose_sampling(model).steps
-    whole = seconds["motion"] + seconds["condition"] + steps * seconds["denoise"] + seconds["decode"]
+    whole = seconds["follow"] + seconds["condition"] + steps * seconds["denoise"] + seconds["decode"]
     return {"batch": batch, "steps": steps, **seconds, "slice": whole}
 
 
@@ -34,14 +34,16 @@ def _time_parts(model: CalidModel, shape: Sequence[int], batch: int, repeats: in
     latents = model.vae.encode(slices).float()
     distance = torch.tensor([[15.0, 5.0, 5.0, 15.0]], device=device).repeat(batch, 1)
     neighbours = Neighbours(latents[:, None].repeat(1, 4, 1, 1, 1), torch.ones_like(distance), distance)
-    bounding, follow = slices.repeat(1, 2, 1, 1), model.motion.follow
-    neighbours = replace(neighbours, followed=follow(model.vae, bounding, neighbours))
-    context, when = net.context(neighbours), torch.full((batch,), 0.5, device=device)
+    bounding, motion = slices.repeat(1, 2, 1, 1), model.motion
+    field, fraction = motion.find(bounding, neighbours.reach[:, 0]), neighbours.fraction
+    neighbours = replace(neighbours, followed=motion.follow(model.vae, bounding, field, fraction))
+    context, when = net.context(neighbours), torch.zeros(batch, device=device)
     work: dict[str, Callable[[], Any]] = {
         "encode": lambda: model.vae.encode(slices),
-        "motion": lambda: follow(model.vae, bounding, neighbours),
+        "motion": lambda: motion.find(bounding, neighbours.reach[:, 0]),
+        "follow": lambda: motion.follow(model.vae, bounding, field, fraction),
         "condition": lambda: net.context(neighbours),
-        "denoise": lambda: net.velocity(latents, when, context, None),
+        "denoise": lambda: net.velocity(latents, when, when + 1, context, None),
         "decode": lambda: model.vae.decode(latents),
     }
     return {name: _fastest(part, repeats, device) / batch for name, part in work.items()}

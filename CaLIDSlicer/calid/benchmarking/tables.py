@@ -77,13 +77,13 @@ def _parts(report: Mapping[str, Any]) -> str:
     rows = []
     for r in report["parts"]:
         denoise = r["steps"] * r["denoise"]
-        times = (r["motion"], r["condition"], denoise, r["decode"])
+        times = (r["follow"], r["condition"], denoise, r["decode"])
         shares = [f"{1e3 * t:.1f} ({100 * t / r['slice']:.0f} %)" for t in times]
-        rows.append((r["batch"], f"{1e3 * r['encode']:.1f}", *shares, f"{1e3 * r['slice']:.1f}"))
+        once = (f"{1e3 * r[name]:.1f}" for name in ("encode", "motion"))
+        rows.append((r["batch"], *once, *shares, f"{1e3 * r['slice']:.1f}"))
     steps = report["parts"][0]["steps"]
-    return _table(
-        ["batch", "encode, ms", "motion", "condition", f"denoise, {steps} steps", "decode", "slice, ms"], rows
-    )
+    heads = ["encode, ms an acquired slice", "motion, ms a gap", "follow, ms", "condition", f"denoise, {steps} steps"]
+    return _table(["batch", *heads, "decode", "slice, ms"], rows)
 
 
 def _describe(job: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
@@ -37,7 +38,7 @@ def heart_psnr(model: SliceAutoencoder, stacks: Sequence[TrainingStack], half: i
     for stack in stacks:
         rows, columns = (n // model.config.factor * model.config.factor for n in stack.slices.shape[1:])
         slices = torch.from_numpy(stack.slices[:, None, :rows, :columns]).float()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             decoded = model.decode(model.encode(slices)).float()
         top, left = (max(0, round(c) - half) for c in stack.centre)
         box = (..., slice(top, top + 2 * half), slice(left, left + 2 * half))
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         source = cine if step % 4 == 3 else whole
         slices = random_slices(source, how, config["batch"], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             posterior = model.net.encode(slices).latent_dist
             decoded = model.net.decode(posterior.sample()).sample.float()
         pixel, edge = F.l1_loss(decoded, slices), edge_loss(decoded, slices)
@@ -87,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
 def finish(model: SliceAutoencoder, stacks: Sequence[TrainingStack], how: Augmentation, path: Path) -> None:
     """Fix the latent statistics on training slices and write fp16 weights."""
     slices = random_slices(stacks, how, 128, Generator().manual_seed(0))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast(CPU):
         raw = torch.cat([model.net.encode(part).latent_dist.mode().float() for part in slices.split(16)])
     model.set_latent_statistics(raw)
     export(model, path)

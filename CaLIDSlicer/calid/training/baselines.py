@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from calid.conditioning import Neighbours
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.learned_baselines import save_baseline
 from calid.pixel_models import KINDS, PixelModelConfig
@@ -67,7 +68,7 @@ def train(
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(config["renew"], rng)
         examples = pool.draw(config["batch"], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             return loss_of(run.net, examples.neighbours, examples.latents, step >= config["symmetric_from"], rng)
 
     def validate() -> dict[str, float]:
@@ -88,7 +89,7 @@ def _validate(loss_of: Loss, net: Any, examples: Sequence[Examples]) -> dict[str
     """Means over the validation examples, and the error of linear interpolation beside them."""
     sums: dict[str, float] = {}
     for number, part in enumerate(examples):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             _, numbers = loss_of(net, part.neighbours, part.latents, True, Generator().manual_seed(number))
         numbers["linear"] = float((part.neighbours.linear - part.latents).square().mean())
         sums = {key: sums.get(key, 0.0) + value for key, value in numbers.items()}

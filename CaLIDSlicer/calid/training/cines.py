@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from calid.conditioning import Context, Neighbours
 from calid.denoiser import LatentInterpolator
+from calid.device import CPU, autocast
 from calid.motion import MotionEstimator
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import model_slices, read_cine, split_patients
@@ -91,7 +92,7 @@ class Spatial:
 
     def _encode(self, slices: Tensor) -> Tensor:
         """Latents (n, c, h, w) of ``slices`` (n, rows, columns)."""
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), autocast(CPU):
             return self.vae.encode(slices[:, None].contiguous(memory_format=torch.channels_last)).float()
 
     def _beat(self, view: Tensor, latents: Tensor, here: int, half: int, gap: float, outer: tuple[bool, bool]) -> Beat:
@@ -114,6 +115,7 @@ class Spatial:
     def _condition(self, neighbours: Neighbours, bounding: Tensor, phase: int) -> tuple[Context, Tensor]:
         whole = (neighbours.latents, neighbours.present, neighbours.distance)
         one = Neighbours(*(part[phase : phase + 1] for part in whole))
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            followed = self.motion.follow(self.vae, bounding[phase : phase + 1], one)
+        with torch.inference_mode(), autocast(CPU):
+            field = self.motion.find(bounding[phase : phase + 1], one.reach[:, 0])
+            followed = self.motion.follow(self.vae, bounding[phase : phase + 1], field, one.fraction)
             return self.interpolator.context(replace(one, followed=followed)), followed

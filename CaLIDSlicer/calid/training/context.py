@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from calid.conditioning import Context
 from calid.denoiser import DenoiserConfig, LatentInterpolator
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.training.examples import Examples
 from calid.training.loop import Run, export
@@ -63,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(about["renew"], rng)
         examples, decoded = given.follow(pool.draw(about["batch"], rng)), about["decoded"]
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             context = model.context(examples.neighbours, symmetric=step >= about["symmetric_from"])
             value, numbers = latent_loss(context, examples, weight)
             more, shown = decoded_loss(
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     def validate() -> dict[str, float]:
         averaged = LatentInterpolator(model.config)
         averaged.encoder = run.averaged
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             context = averaged.context(fixed.neighbours)
             numbers = latent_loss(context, fixed, weight)[1]
             numbers |= decoded_loss(vae, context.mean, fixed.slices, about["similarity_weight"])[1]

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.training.augment import Augmentation
 from calid.training.autoencoder import heart_psnr, random_slices
@@ -49,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         slices = random_slices(stacks, how, about["batch"], Generator().manual_seed(config["seed"] * 1_000_003 + step))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             with torch.no_grad():
                 latents = model.net.encode(slices).latent_dist.mode()
             decoded = run.net(latents).float()

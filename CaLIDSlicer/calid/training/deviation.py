@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from calid.conditioning import Context, Neighbours
 from calid.denoiser import DenoiserConfig, LatentInterpolator
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.training.examples import Examples
 from calid.training.loop import Run, export
@@ -28,7 +29,7 @@ Errors = tuple[Context, Neighbours, Tensor]
 
 def find_errors(model: LatentInterpolator, vae: SliceAutoencoder, examples: Examples) -> Errors:
     """The errors that the mean makes on examples whose motion is followed."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast(CPU):
         context = model.context(examples.neighbours)
         error = (vae.decode(context.mean).float() - examples.slices).abs()
     return context, examples.neighbours, error
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(about["renew"], rng)
         errors = find_errors(model, vae, given.follow(pool.draw(about["batch"], rng)))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             value = likelihood_loss(model, errors)
         return value, {"likelihood": float(value.detach())}
 
@@ -70,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         averaged = LatentInterpolator(model.config)
         trained = {f"deviation.{name}": tensor for name, tensor in run.averaged.state_dict().items()}
         averaged.load_state_dict(model.state_dict() | trained)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             value = likelihood_loss(averaged, fixed)
         export(averaged, args.out / "interpolator.safetensors")
         return {"val_likelihood": round(float(value), 5)}

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from calid.conditioning import Neighbours
+from calid.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack
 from calid.vae import SliceAutoencoder
@@ -77,7 +78,7 @@ class LatentPool:
         view = change_contrast(view, self.how, rng)
         if self.vae is None:
             return EncodedStack(view.half(), torch.zeros(len(view), 1, 1, 1), stack.gap / zoom)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             latents = self.vae.encode(view[:, None].contiguous(memory_format=torch.channels_last))
         return EncodedStack(view.half(), latents.half(), stack.gap / zoom)
 

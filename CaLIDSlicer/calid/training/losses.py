@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from calid.device import CPU, autocast
 from calid.vae import SliceAutoencoder
 
 PATCH = 32  # pixels; overlapping by half
@@ -56,7 +57,7 @@ def dissimilarity(of: Tensor, to: Tensor, sigma: float = 1.5) -> Tensor:
 
 def channel_weight(vae: SliceAutoencoder, latents: Tensor, size: float = 0.3) -> Tensor:
     """(1, c, 1, 1) how much an error in each latent channel shows in the decoded slice, mean 1."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast(CPU):
         decoded, effect = vae.decode(latents).float(), []
         for channel in range(latents.shape[1]):
             moved = latents.clone()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Generator
 
+from calid.device import CPU, autocast
 from calid.motion import MotionConfig, MotionEstimator
 from calid.training.augment import Augmentation
 from calid.training.data import load_stacks
@@ -33,8 +34,10 @@ class Materials:
 
     def follow(self, examples: Examples) -> Examples:
         """The same examples, with the latents of the bounding slices along the motion."""
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            followed = self.motion.follow(self.vae, examples.bounding, examples.neighbours)
+        near, bounding = examples.neighbours, examples.bounding
+        with torch.no_grad(), autocast(CPU):
+            field = self.motion.find(bounding, near.reach[:, 0])
+            followed = self.motion.follow(self.vae, bounding, field, near.fraction)
         return replace(examples, neighbours=replace(examples.neighbours, followed=followed))
 
     def fixed_examples(self) -> Examples:

@@ -1,4 +1,4 @@
-"""Train the motion network: ``calid train motion CONFIG --data DIR --out DIR``.
+"""Train the motion network: ``calid train motion CONFIG --data DIR --out DIR [--start FILE]``.
 
 Each of the two warped neighbours, and their blend, has to look like the slice between them. No displacement is ever
 given: the slices are the only supervision.
@@ -14,20 +14,22 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
+from calid.device import CPU, autocast
 from calid.layers import channels_last
-from calid.motion import MotionConfig, MotionEstimator, warp
+from calid.motion import MotionConfig, MotionEstimator, see
 from calid.training.augment import Augmentation
 from calid.training.data import load_stacks
 from calid.training.examples import Examples, LatentPool
 from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
+from calid.weights import load_weights
 
 
 def motion_loss(model: MotionEstimator, examples: Examples, about: dict[str, float]) -> tuple[Tensor, dict[str, float]]:
     """Error and dissimilarity of the warped neighbours to the true slices, and roughness of the displacement."""
     neighbours, truth = examples.neighbours, examples.slices
-    field = model(examples.bounding, neighbours.fraction, neighbours.reach[:, 0])
-    seen = warp(examples.bounding, field)
+    field = model(examples.bounding, neighbours.reach[:, 0])
+    seen = see(examples.bounding, field, neighbours.fraction)
     blend, linear = (neighbours.blend(pair[:, :, None]) for pair in (seen, examples.bounding))
     numbers = {
         "blend": (blend - truth).square().mean(),
@@ -47,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="motion.safetensors of an earlier run, to start from")
     args = parser.parse_args(argv)
     config = json.loads(args.config.read_text(encoding="utf-8"))
     about, how = config["motion_training"], Augmentation(**config["augmentation"])
@@ -57,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
 
     torch.manual_seed(config["seed"])
     model = channels_last(MotionEstimator(MotionConfig(**config["motion"])))
+    if args.start is not None:
+        load_weights(model, args.start).requires_grad_(True)
     run = Run(args.out, model, about["steps"], about["rate"], about["average"])
     run.resume()
     pool.renew(0, Generator().manual_seed(config["seed"] + run.step))
@@ -64,11 +69,11 @@ def main(argv: Sequence[str]) -> int:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(about["renew"], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             return motion_loss(model, pool.draw(about["batch"], rng), about)
 
     def validate() -> dict[str, float]:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             numbers = motion_loss(run.averaged, fixed, about)[1]
         export(run.averaged, args.out / "motion.safetensors")
         return {f"val_{k}": round(v, 5) for k, v in numbers.items()}

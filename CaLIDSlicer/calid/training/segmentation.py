@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from calid.device import CPU, autocast
 from calid.files import read_stack
 from calid.inplane import InplaneGrid
 from calid.intensity import IntensityScale
@@ -94,7 +95,7 @@ def validation_dice(net: SegmentationNet, stacks: Sequence[LabelledStack]) -> di
     values = []
     for stack in stacks:
         slices = torch.from_numpy(stack.slices)[:, None].float()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast(CPU):
             found = net(slices.contiguous(memory_format=torch.channels_last)).argmax(dim=1).numpy()
         background = 1 - stack.labels.sum(axis=1, keepdims=True, dtype=np.float32)
         truth = np.concatenate([background, stack.labels], axis=1).argmax(axis=1)
@@ -126,7 +127,7 @@ def main(argv: Sequence[str]) -> int:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         slices, shares = random_batch(stacks, how, config["anywhere"], config["batch"], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             logits = net(slices)
         return segmentation_loss(logits, shares)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from calid.denoiser import DenoiserConfig, LatentInterpolator
+from calid.device import CPU, autocast
 from calid.layers import channels_last
 from calid.temporal import TemporalConfig, TemporalCorrection, phases_around
 from calid.training.augment import Augmentation
@@ -28,7 +29,7 @@ from calid.weights import load_weights
 
 def as_acquired(how: Augmentation) -> Augmentation:
     """Crops of the same size, with nothing else changed."""
-    return Augmentation(how.crop, jitter=0.0, rotation=0.0, scale=0.0, gamma=0.0, gain=0.0, untouched=1.0)
+    return Augmentation(how.crop, jitter=0.0, rotation=0.0, scale=0.0, bend=0.0, gamma=0.0, gain=0.0, untouched=1.0)
 
 
 def corrected_means(model: TemporalCorrection, beat: Beat, phases: Sequence[int]) -> Tensor:
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     def mean_loss(
         drawn: list[tuple[Beat, list[int]]], net: TemporalCorrection = model
     ) -> tuple[Tensor, dict[str, float]]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU):
             parts = [temporal_loss(net, spatial.vae, beat, phases, about) for beat, phases in drawn]
         numbers = {name: sum(p[1][name] for p in parts) / len(parts) for name in parts[0][1]}
         return torch.stack([value for value, _ in parts]).mean(), numbers
