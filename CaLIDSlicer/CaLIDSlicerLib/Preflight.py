@@ -1,8 +1,8 @@
 """What a reconstruction will take, before it starts: time, memory, disk, and what is done if that is not there.
 
-The model of time and memory is fitted on ``docs/BENCHMARK.md`` (2 cores with bfloat16): a slice takes 0.059 s and
-3.4 µs for each pixel of the model's grid, within 10 % of every row of its tables. A quarter of that are 3 denoising
-steps. Each sample takes as long again; samples are drawn one after the other, so they cost time, and hardly memory.
+The model of time and memory is fitted on ``docs/BENCHMARK.md`` (2 cores without bfloat16): a slice takes 0.049 s and
+7.5 µs for each pixel of the model's grid, of which a denoising step is an eighth. Each sample takes as long again;
+samples are drawn one after the other, so they cost time, and hardly memory.
 What was not measured is a guess on the cautious side, and said to be one below.
 """
 
@@ -19,19 +19,19 @@ from .Translation import _
 MODEL_PIXEL = 1.5
 """mm, of the bundled model; ``Testing/slicer/test_preflight.py`` compares these three with its manifest."""
 DEFAULT_SAMPLES = 1
-DEFAULT_STEPS = 3
+DEFAULT_STEPS = 1
 
-SLICE_SECONDS, PIXEL_SECONDS = 0.059, 3.4e-6
-STEP_SHARE = 0.25 / DEFAULT_STEPS
+SLICE_SECONDS, PIXEL_SECONDS = 0.049, 7.5e-6
+STEP_SHARE = 0.13
 MEASURED_CORES, MOST_CORES = 2, 8
 CORE_GAIN = 0.8
 """A guess: n times the cores are n to the power of this as fast, as far as the worker uses them."""
-FULL_PRECISION_FACTOR = 2.0
-"""A guess: how much longer a CPU takes that cannot compute in bfloat16."""
-GPU_FACTOR = 0.1
-"""A guess, no graphics processor was measured: a tenth of what the two measured cores take."""
+HALF_PRECISION_FACTOR = 0.45
+"""Of the time, on a CPU that computes in bfloat16: an earlier model, on such a processor and on this one."""
+GPU_FACTOR = 0.05
+"""A guess, no graphics processor was measured: a twentieth of what the two measured cores take."""
 START_SECONDS = {"cpu": 5.0, "gpu": 15.0}
-"""3.5 s measured on the CPU; a graphics processor also has to load its libraries (a guess)."""
+"""5.1 s measured on the CPU; a graphics processor also has to load its libraries (a guess)."""
 
 MB = 2**20
 GB = 2**30
@@ -222,7 +222,7 @@ def _seconds(size: _Size, run: _Run) -> float:
     measured = size.synthesised * run.samples * steps * perSlice
     if not run.onCpu:
         return START_SECONDS["gpu"] + GPU_FACTOR * measured
-    precision = 1.0 if run.report.halfPrecision else FULL_PRECISION_FACTOR
+    precision = HALF_PRECISION_FACTOR if run.report.halfPrecision else 1.0
     return START_SECONDS["cpu"] + precision * measured * (MEASURED_CORES / _workers(run)) ** CORE_GAIN
 
 
