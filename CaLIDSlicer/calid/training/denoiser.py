@@ -160,7 +160,7 @@ def main(argv: Sequence[str]) -> int:
             error = flow_loss(of, average, draw_states(of, *batch, step, conditioned, rng), weight)
         parts = {"velocity": step == 0, "shortcut": step > 0}
         return error.mean(), {
-            name: float(error.detach()[which].sum() / max(1, which.sum())) for name, which in parts.items()
+            name: float(error.detach()[which].sum() / which.sum().clamp(min=1)) for name, which in parts.items()
         }
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
