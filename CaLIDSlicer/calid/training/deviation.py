@@ -27,12 +27,17 @@ Errors = tuple[Context, Neighbours, Tensor]
 """What the deviation is told, and the absolute error of the decoded mean (n, 1, rows, columns) in network units."""
 
 
-def find_errors(model: LatentInterpolator, vae: SliceAutoencoder, examples: Examples) -> Errors:
-    """The errors that the mean makes on examples whose motion is followed."""
+def find_errors(model: LatentInterpolator, vae: SliceAutoencoder, examples: Examples, follow: float) -> Errors:
+    """The errors that the mean makes on examples whose motion is followed.
+
+    :param follow: how much of interpolation along the motion is mixed in, as in sampling.
+    """
+    near = examples.neighbours
     with torch.no_grad(), autocast(CPU):
-        context = model.context(examples.neighbours)
-        error = (vae.decode(context.mean).float() - examples.slices).abs()
-    return context, examples.neighbours, error
+        context = model.context(near)
+        mean = context.toward(near.along_motion, follow).mean
+        error = (vae.decode(mean).float() - examples.slices).abs()
+    return context, near, error
 
 
 def likelihood_loss(model: LatentInterpolator, errors: Errors) -> Tensor:
@@ -49,9 +54,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     given = load_materials(args)
     config, vae, pool = given.config, given.vae, given.training
-    about = config["deviation"]
+    about, follow = config["deviation"], config["flow"]["follow"]
     model = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.interpolator)
-    fixed = find_errors(model, vae, given.fixed_examples())
+    fixed = find_errors(model, vae, given.fixed_examples(), follow)
 
     torch.manual_seed(config["seed"])
     model.deviation.requires_grad_(True)
@@ -62,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
         pool.renew(about["renew"], rng)
-        errors = find_errors(model, vae, given.follow(pool.draw(about["batch"], rng)))
+        errors = find_errors(model, vae, given.follow(pool.draw(about["batch"], rng)), follow)
         with autocast(CPU):
             value = likelihood_loss(model, errors)
         return value, {"likelihood": float(value.detach())}
