@@ -55,8 +55,7 @@ def no_motion(model: CalidModel) -> None:
 
 def no_refinement(model: CalidModel) -> None:
     """Motion as the network finds it, not refined on the slices themselves."""
-    net = model.motion
-    net.find = net  # type: ignore[method-assign]
+    model.motion.find = model.motion.forward  # type: ignore[method-assign]
 
 
 def one_level(model: CalidModel) -> None:
@@ -96,8 +95,8 @@ VARIANTS: dict[str, tuple[str, Change | None]] = {
     "positions and gap hidden": ("calid", no_geometry),
     "conditioned, tau_theta2 at all levels": ("calid:conditioned=1", None),
     "conditioned, tau_theta2 at the finest level": ("calid:conditioned=1", one_level),
-    **{f"detail {d}": (f"calid:detail={d}", None) for d in (0, 0.25, 0.5, 0.75)},
-    **{f"{n} steps": (f"calid:steps={n}", None) for n in (1, 2, 5, 10, 20, 50)},
+    **{f"detail {d}": (f"calid:detail={d}", None) for d in (0, 0.35, 0.5, 0.75)},
+    **{f"{n} steps": (f"calid:steps={n}", None) for n in (2, 5, 10, 20, 50)},
     **{f"mean of {n} samples": (f"calid:samples={n}", None) for n in (2, 4, 8, 16)},
 }
 
