@@ -208,7 +208,8 @@ def test_evaluate_writes_table_summary_and_figures(
     psnr = [float(row["psnr"]) for row in rows if row["method"] == "cubic" and row["set"] == "stress"]
     assert np.mean(psnr) == pytest.approx(summary["sets"]["stress"]["methods"]["cubic"]["psnr"]["mean"], abs=1e-4)
     figures = {path.name for path in (tmp_path / "report_figures").iterdir()}
-    assert figures == {"examples_primary.png", "examples_stress.png", "along_the_heart.png"}
+    for_each_set = {f"{kind}_{subset}.png" for kind in ("examples", "reformats") for subset in ("primary", "stress")}
+    assert figures == for_each_set | {"along_the_heart.png"}
     printed = capsys.readouterr().out
     assert "1 patients, 6 slices" in printed
     assert f"{np.mean(psnr):.2f} " in printed

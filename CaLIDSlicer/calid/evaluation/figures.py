@@ -1,28 +1,32 @@
-"""Pictures of an evaluation: example slices with error maps, error along the heart, uncertainty against error."""
+"""Pictures of an evaluation: slices with error maps, long-axis reformats, error along the heart and by uncertainty."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from calid.evaluation.heldout import Case
 from calid.evaluation.report import SUBSETS
 from calid.evaluation.scoring import ScoredSlice
 
-EXAMPLES = 6
+EXAMPLES, REFORMATS = 6, 3
 LARGEST_ERROR = 0.5  # white in an error map
 BINS = 20
+T = TypeVar("T")
 
 
 def draw_figures(scored: Sequence[ScoredSlice], folder: Path) -> None:
-    """Write ``examples_SET.png``, ``along_the_heart.png`` and, for methods that give it, ``uncertainty.png``."""
+    """Write ``examples_SET.png``, ``reformats_SET.png``, ``along_the_heart.png`` and, if given, ``uncertainty.png``."""
     for subset in SUBSETS:
         part = [s for s in scored if s.case.subset == subset]
         if part:
             _save(_examples(part), folder / f"examples_{subset}.png")
+            _save(_reformats(part), folder / f"reformats_{subset}.png")
     _save(_along_the_heart(scored), folder / "along_the_heart.png")
     doubtful = [s for s in scored if s.uncertainty is not None]
     if doubtful:
@@ -40,8 +44,7 @@ def _methods(scored: Sequence[ScoredSlice]) -> list[str]:
 def _examples(scored: Sequence[ScoredSlice]) -> Figure:
     """Slices at equal steps through the whole set, not chosen by eye; below each image its error."""
     methods = _methods(scored)
-    shown = [s for s in scored if s.method == methods[0]]
-    shown = [shown[n] for n in np.unique(np.linspace(0, len(shown) - 1, EXAMPLES).round().astype(int))]
+    shown = _spread([s for s in scored if s.method == methods[0]], EXAMPLES)
     figure = Figure(figsize=(1.7 * (3 + len(methods)), 3.6 * len(shown)))
     axes = figure.subplots(2 * len(shown), 3 + len(methods), squeeze=False)
     for axis in axes.flat:
@@ -50,6 +53,35 @@ def _examples(scored: Sequence[ScoredSlice]) -> Figure:
         made = [s for s in scored if s.case is first.case and s.k == first.k]
         _draw_example(axes[2 * row : 2 * row + 2], made)
     return figure
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    return [items[n] for n in np.unique(np.linspace(0, len(items) - 1, count).round().astype(int))]
+
+
+def _reformats(scored: Sequence[ScoredSlice]) -> Figure:
+    """Long-axis cuts through some hearts of the set, where every other slice is a method's."""
+    methods = _methods(scored)
+    cases = _spread(list(dict.fromkeys(s.case for s in scored)), REFORMATS)
+    figure = Figure(figsize=(2.6 * (1 + len(methods)), 2.2 * len(cases)))
+    for axes, case in zip(figure.subplots(len(cases), 1 + len(methods), squeeze=False), cases, strict=True):
+        made = {m: {s.k: s.line for s in scored if s.case is case and s.method == m} for m in methods}
+        _draw_cut(axes[0], case, {}, f"{case.patient} {case.phase}: real")
+        for axis, method in zip(axes[1:], methods, strict=True):
+            _draw_cut(axis, case, made[method], method)
+    return figure
+
+
+def _draw_cut(axis: Axes, case: Case, made: Mapping[int, np.ndarray | None], title: str) -> None:
+    """The middle row of all slices around the heart, of those in ``made`` (by slice) as it is there."""
+    lines = case.scaled(case.stack.voxels[0, :, case.middle_row])
+    for k, line in made.items():
+        lines[k] = line
+    sides = [case.region(k)[1] for k in case.scored]
+    columns = slice(min(side.start for side in sides), max(side.stop for side in sides))
+    _show(axis, lines[case.scored[0] - 1 : case.scored[-1] + 2, columns], title)
+    axis.set(aspect=case.distance / case.stack.pixel_spacing[1])
+    axis.set_axis_off()
 
 
 def _draw_example(axes: np.ndarray, made: Sequence[ScoredSlice]) -> None:

@@ -85,6 +85,11 @@ class Case:
         height, width = self.labels[k].shape
         return _box_side(rows, height), _box_side(columns, width)
 
+    @cached_property
+    def middle_row(self) -> int:
+        """The row of all slices that a long-axis cut through the middle of the heart runs along."""
+        return round(float(np.flatnonzero(self.labels.any(axis=(0, 2))).mean()))
+
     def depth(self, k: int) -> float:
         """Where slice ``k`` is along the heart axis: 0 at the most basal slice with heart, 1 at the most apical.
 

@@ -30,6 +30,7 @@ class ScoredSlice:
     :param scores: by metric name, :data:`QUALITY`, with uncertainty :data:`UNCERTAINTY`, with ``labels``
         :data:`~calid.evaluation.anatomy.ANATOMY`.
     :param labels: of the whole slice (rows, columns), as the segmentation network sees it.
+    :param line: (columns,) the middle row of the heart in the whole slice, 0..1; not of a real slice.
     """
 
     case: Case
@@ -39,6 +40,7 @@ class ScoredSlice:
     uncertainty: np.ndarray | None
     scores: dict[str, float]
     labels: np.ndarray | None = None
+    line: np.ndarray | None = None
 
     @property
     def error(self) -> np.ndarray:
@@ -108,7 +110,7 @@ def _score_slice(case: Case, k: int, name: str, dense: np.ndarray, uncertainty: 
         error = np.abs(truth - made)[region]
         scores["error_correlation"] = metrics.rank_correlation(doubt, error)
         scores["top_error_share"] = metrics.top_error_share(doubt, error)
-    return ScoredSlice(case, k, name, made[region], doubt, scores)
+    return ScoredSlice(case, k, name, made[region], doubt, scores, line=made[case.middle_row])
 
 
 def check_dense(name: str, dense: np.ndarray, shape: tuple[int, ...]) -> None:
