@@ -22,7 +22,7 @@ MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 
 MAKE_JOB = """
 import numpy as np, sys
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 from calid.protocol import Job
 stack = make_phantom(slices=3, gap=8.0, matrix=(32, 32), pixel=3.0).sparse
 np.save(f"{sys.argv[1]}/input.npy", stack.voxels)

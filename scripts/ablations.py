@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calid.conditioning import Context, Neighbours
-from calid.evaluate import evaluate
-from calid.evaluation.cohort import load_cases
-from calid.motion import FIELD
-from calid.reconstruct import reconstruct
-from calid.sampler import AnchoredNoise
-from calid.training.data import split_patients
-from calid.weights import CalidModel, load_model
+from calid.cohorts.acdc import split_patients
+from calid.evaluation.cases import load_cases
+from calid.evaluation.evaluate import evaluate
+from calid.model.conditioning import Context, Neighbours
+from calid.model.motion import FIELD
+from calid.model.sampler import AnchoredNoise
+from calid.model.weights import CalidModel, load_model
+from calid.reconstruction.reconstruct import reconstruct
 
 Change = Callable[[CalidModel], None]
 
@@ -116,8 +116,8 @@ def changed_model(change: Change | None, independent: bool = False) -> Iterator[
 
     noise = IndependentNoise if independent else AnchoredNoise
     # By name: the package hides its module behind the function that is called the same.
-    module = sys.modules["calid.reconstruct"]
-    with mock.patch("calid.view.AnchoredNoise", noise), mock.patch.object(module, "load_model", load):
+    module = sys.modules["calid.reconstruction.reconstruct"]
+    with mock.patch("calid.reconstruction.view.AnchoredNoise", noise), mock.patch.object(module, "load_model", load):
         yield
 
 

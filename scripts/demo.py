@@ -22,7 +22,7 @@ import numpy as np
 
 from calid.errors import CalidError
 from calid.protocol import Event, Progress, Started, Warned
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 SPACING = 2.0
 PHANTOM_PHASES = 8
@@ -142,7 +142,7 @@ def _gibibytes(count: str | int | None) -> str:
 
 
 def _ownPeak() -> int | None:
-    from calid.worker import peak_memory_bytes
+    from calid.worker.run import peak_memory_bytes
 
     return peak_memory_bytes()
 

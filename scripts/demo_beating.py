@@ -17,8 +17,9 @@ from PIL import Image
 
 import calid
 from calid.errors import CalidError
-from calid.files import read_stack, write_stack
-from calid.stack import SliceStack
+from calid.files.reading import read_stack
+from calid.files.writing import write_stack
+from calid.stacks.stack import SliceStack
 
 CYCLE_SECONDS = 0.9
 GREYS = 40

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from calid.files import read_stack
-from calid.phantom import make_phantom
-from calid.stack import SliceStack
-from calid.training.data import split_patients
+from calid.cohorts.acdc import split_patients
+from calid.files.reading import read_stack
+from calid.phantom.beating_heart import make_phantom
+from calid.stacks.stack import SliceStack
 
 RIGHT_VENTRICLE, MYOCARDIUM, LEFT_CAVITY = 1, 2, 3
 

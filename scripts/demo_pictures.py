@@ -10,7 +10,7 @@ import numpy as np
 from demo_input import LEFT_CAVITY, RIGHT_VENTRICLE, DemoCase
 from demo_render import View
 
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 mpl.use("Agg")  # no display
 from matplotlib import pyplot as plt

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

@@ -81,7 +81,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _version() -> str:
-    source = (MODULE / "calid" / "__init__.py").read_text(encoding="utf-8")
+    source = (MODULE / "calid" / "version.py").read_text(encoding="utf-8")
     return re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)[0]
 
 

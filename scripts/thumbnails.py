@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 
 FOLDER = Path(__file__).resolve().parents[1] / "CaLIDSlicer" / "Resources" / "SampleData"
 WIDTH, HEIGHT = 260, 280

@@ -17,7 +17,7 @@ import slicer
 import vtk
 
 from calid.errors import UnusableInput
-from calid.stack import GRID_TOLERANCE_MM, SliceStack
+from calid.stacks.stack import GRID_TOLERANCE_MM, SliceStack
 
 from .PhaseTimes import phaseTimes
 from .VolumeBridge import checkVolume, ijkToRasOf, quoted, readStack

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from . import Host
 from .CineInput import SEQUENCE, Source

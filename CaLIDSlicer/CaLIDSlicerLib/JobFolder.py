@@ -14,7 +14,7 @@ import numpy as np
 
 from calid.errors import CalidError, OutOfResources
 from calid.protocol import INPUT_FILE, Job
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 
 class JobFolder:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from calid.errors import WeightsError
-from calid.manifest import MANIFEST_FILE, load_manifest, model_files
+from calid.model.manifest import MANIFEST_FILE, load_manifest, model_files
 
 CARD_FILE = "MODEL_CARD.md"
 LARGEST_TEXT = 2**20

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from calid.errors import OutOfResources, WeightsError
-from calid.manifest import (
+from calid.model.manifest import (
     MANIFEST_FILE,
     MODELS_VARIABLE,
     find_models,
@@ -29,7 +29,7 @@ from .ModelSource import CARD_FILE, CHOOSE, openSource
 
 ARCHITECTURE = {"pixel", "vae", "motion", "denoiser"}
 FILES = {f"{net}.safetensors" for net in ("vae", "motion", "interpolator")}
-"""What :func:`calid.weights.load_model` looks for."""
+"""What :func:`calid.model.weights.load_model` looks for."""
 
 
 class ModelStore:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from calid.errors import UnusableInput
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from .CineInput import SEQUENCE, Source, browsersOf, browsersShowing
 from .CineOutput import CineOutput

@@ -9,7 +9,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from calid.errors import CalidError
-from calid.manifest import read_manifest
+from calid.model.manifest import read_manifest
 
 from .PanelPreparation import Preparation
 from .PanelServices import PanelServices

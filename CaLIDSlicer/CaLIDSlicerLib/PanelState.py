@@ -10,9 +10,9 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from calid.errors import CalidError
-from calid.plan import plan_slices
 from calid.protocol import Event, Progress, Started
-from calid.stack import SliceStack
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 
 
 class Activity(Enum):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from calid.errors import CalidError
-from calid.plan import DensePlan, plan_slices
 from calid.protocol import Done, Event, Job, PhaseFinished, Started
-from calid.stack import SliceStack, uniform_step
+from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.stack import SliceStack, uniform_step
 
 from .CineInput import findSource
 from .Outputs import openOutput, release, reserve

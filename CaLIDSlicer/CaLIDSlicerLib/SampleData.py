@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from calid.phantom import Phantom
-from calid.stack import SliceStack
+from calid.phantom.beating_heart import Phantom
+from calid.stacks.stack import SliceStack
 
 from .Host import application
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from .CineInput import Source
 from .Provenance import INPUT_ROLE, writeFacts

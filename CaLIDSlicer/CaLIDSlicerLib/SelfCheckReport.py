@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from .DisplayGeometry import towardsApex
 from .Translation import _

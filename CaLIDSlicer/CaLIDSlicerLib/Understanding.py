@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calid.errors import CalidError
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from .CineInput import MOST_PHASES, findSource
 from .StackWarnings import commonGap, warnings

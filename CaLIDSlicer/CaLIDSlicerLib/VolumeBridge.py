@@ -8,7 +8,7 @@ import vtk
 from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 from calid.errors import UnusableInput
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 CHOOSE_A_VOLUME = "choose a volume that shows a short-axis stack"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from calid.errors import CalidError, Cancelled, OutOfResources
 from calid.protocol import Event, Failed, Job
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 from . import Host
 from .Errors import errorFromEvent, errorFromExit

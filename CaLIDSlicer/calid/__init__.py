@@ -10,19 +10,19 @@ so the public names are imported on first use (PEP 562).
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from calid.version import __version__
 
 if TYPE_CHECKING:
     from calid.errors import CalidError, OutOfResources, UnusableInput, WeightsError
-    from calid.files import read_stack, write_stack
-    from calid.plan import DensePlan, plan_slices
-    from calid.reconstruct import DenseResult, reconstruct
-    from calid.stack import SliceStack
+    from calid.files.reading import read_stack
+    from calid.files.writing import write_stack
+    from calid.reconstruction.reconstruct import DenseResult, reconstruct
+    from calid.stacks.plan import DensePlan, plan_slices
+    from calid.stacks.stack import SliceStack
 
-__version__ = "0.1.0"
 
 __all__ = [
     "CalidError",
@@ -32,6 +32,7 @@ __all__ = [
     "SliceStack",
     "UnusableInput",
     "WeightsError",
+    "__version__",
     "plan_slices",
     "read_stack",
     "reconstruct",
@@ -40,10 +41,11 @@ __all__ = [
 
 _HOMES = {
     "errors": ("CalidError", "OutOfResources", "UnusableInput", "WeightsError"),
-    "files": ("read_stack", "write_stack"),
-    "plan": ("DensePlan", "plan_slices"),
-    "reconstruct": ("DenseResult", "reconstruct"),
-    "stack": ("SliceStack",),
+    "files.reading": ("read_stack",),
+    "files.writing": ("write_stack",),
+    "stacks.plan": ("DensePlan", "plan_slices"),
+    "stacks.stack": ("SliceStack",),
+    "reconstruction.reconstruct": ("DenseResult", "reconstruct"),
 }
 
 
@@ -52,14 +54,3 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(f"calid.{home}"), name)
     raise AttributeError(f"module 'calid' has no attribute '{name}'")
-
-
-class _Package(ModuleType):
-    """Importing the file ``reconstruct`` must not hide the function of the same name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from calid import __version__
 from calid.commands import benchmark, evaluate, evaluate_cine, phantom, self_check, train
 from calid.commands import reconstruct as reconstruct_command
+from calid.commands.reporting import fail, reporter
 from calid.failures import explain
-from calid.reporting import fail, reporter
-from calid.worker import lazy_reconstruct
+from calid.version import __version__
+from calid.worker.run import lazy_reconstruct
 
 
 def main(argv: Sequence[str] | None = None, reconstruct: Callable[..., Any] = lazy_reconstruct) -> int:

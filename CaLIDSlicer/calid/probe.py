@@ -19,7 +19,7 @@ from typing import Any
 from calid.protocol import PROTOCOL_VERSION
 
 PACKAGES = ("numpy", "torch", "safetensors", "SimpleITK", "diffusers")
-BACKEND = "calid.reconstruct"
+BACKEND = "calid.reconstruction.reconstruct"
 """Imports from each package what is used of it: some load their parts, and fail, only then."""
 
 
@@ -128,7 +128,7 @@ def _tried(device: Device) -> Device:
 def _has_half_precision(name: str) -> bool:
     import torch
 
-    from calid.device import autocast
+    from calid.reconstruction.device import autocast
 
     device = torch.device(name)
     with autocast(device):

@@ -122,7 +122,7 @@ class PhaseFinished(Event):
 class Checked(Event):
     """The self-check is complete.
 
-    :param slices: the hidden slices, in order: the fields of :class:`calid.selfcheck_result.HiddenSlice` of each.
+    :param slices: the hidden slices, in order: the fields of :class:`calid.selfcheck.result.HiddenSlice` of each.
     :param predicted: file of the job folder with ``(phases, hidden slices, rows, columns)`` in the input's data type.
     :param acquired_gap: mean distance in mm between acquired slices.
     """

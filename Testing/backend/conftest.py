@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import save_file
 
 import calid
-from calid.denoiser import DenoiserConfig, LatentInterpolator
-from calid.motion import MotionConfig, MotionEstimator
-from calid.stack import SliceStack
-from calid.temporal import TemporalConfig, TemporalCorrection
+from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.motion import MotionConfig, MotionEstimator
+from calid.model.temporal import TemporalConfig, TemporalCorrection
+from calid.model.vae import SliceAutoencoder, VaeConfig
+from calid.model.weights import CalidModel
+from calid.stacks.stack import SliceStack
 from calid.training.publish import publish
-from calid.vae import SliceAutoencoder, VaeConfig
-from calid.weights import CalidModel
 
 AFFINE = np.array([[1.5, 0, 0, -90], [0, 1.4, 0, -120], [0, 0, 8, 30], [0, 0, 0, 1]], dtype=float)
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from calid import cli, worker
+from calid import cli
 from calid.errors import WeightsError
-from calid.plan import plan_slices
 from calid.protocol import Progress, Started, Warned
-from calid.stack import SliceStack
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
+from calid.worker import run as worker
 
 
 def succeed() -> None:

@@ -11,8 +11,9 @@ import pytest
 import SimpleITK as sitk
 
 from calid.errors import ExitCode, UnusableInput
-from calid.files import SUFFIXES, read_stack, write_stack
-from calid.stack import SliceStack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import write_stack
+from calid.stacks.stack import SliceStack
 
 
 def refuse(path: Path, message: str) -> UnusableInput:

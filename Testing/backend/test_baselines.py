@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import CubicSpline
 
-from calid import baselines
-from calid.baselines import make_method
+from calid.baselines import methods as baselines
+from calid.baselines.latent import RULES, interpolate_latents, slerp
+from calid.baselines.methods import make_method
 from calid.errors import UnusableInput
-from calid.inplane import InplaneGrid
-from calid.intensity import IntensityScale
-from calid.latent_baselines import RULES, interpolate_latents, slerp
-from calid.plan import plan_slices
-from calid.stack import SliceStack
-from calid.weights import CalidModel
+from calid.model.weights import CalidModel
+from calid.reconstruction.inplane import InplaneGrid
+from calid.reconstruction.intensity import IntensityScale
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 
 KNOTS = np.array([0.0, 10.0, 14.0, 20.0])
 

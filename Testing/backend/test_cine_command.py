@@ -13,8 +13,9 @@ import SimpleITK as sitk
 
 from calid import cli
 from calid.errors import ExitCode, OutOfResources
-from calid.files import SUFFIXES, read_stack, write_stack
-from calid.stack import SliceStack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import write_stack
+from calid.stacks.stack import SliceStack
 
 TIMES = (0.0, 0.031, 0.075)
 

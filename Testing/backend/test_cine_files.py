@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calid.errors import UnusableInput
-from calid.files import SUFFIXES, read_stack, write_stack
-from calid.layout import seconds
-from calid.stack import SliceStack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import write_stack
+from calid.stacks.layout import seconds
+from calid.stacks.stack import SliceStack
 
 EXACT = (".nrrd", ".seq.nrrd")
 HEADER = "NRRD0005\ntype: int16\ndimension: 4\nendian: little\nencoding: gzip\n"

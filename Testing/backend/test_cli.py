@@ -15,9 +15,10 @@ import SimpleITK as sitk
 
 from calid import cli
 from calid.errors import ExitCode
-from calid.files import SUFFIXES, read_stack, write_stack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import write_stack
 from calid.protocol import Done, Failed, Progress, Started, parse_event
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
 
 
 @pytest.fixture
@@ -258,6 +259,6 @@ def test_importing_the_package_needs_the_standard_library_alone(child_environmen
     assert subprocess.run([sys.executable, "-c", code], env=child_environment, check=False).returncode == 0
 
 
-def test_the_function_reconstruct_is_not_hidden_by_its_file(child_environment) -> None:
-    code = "import calid.reconstruct, calid; assert callable(calid.reconstruct); assert calid.SliceStack"
+def test_the_package_has_the_public_names(child_environment) -> None:
+    code = "import calid; assert all(hasattr(calid, name) for name in calid.__all__)"
     assert subprocess.run([sys.executable, "-c", code], env=child_environment, check=False).returncode == 0

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Generator
 
-from calid.conditioning import MM_SCALE, ContextEncoder, Neighbours
+from calid.model.conditioning import MM_SCALE, ContextEncoder, Neighbours
+from calid.model.weights import CalidModel
 from calid.training.context import start_from
-from calid.weights import CalidModel
 
 
 def random_neighbours(seed: int, size: tuple[int, int] = (6, 4), followed: bool = True) -> Neighbours:

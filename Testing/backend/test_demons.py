@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from calid.demons import refine, smooth, warp
+from calid.model.demons import refine, smooth, warp
 
 SIZES = st.sampled_from([(8, 8), (16, 24), (40, 8)])
 SEEDS = st.integers(0, 2**31)

@@ -10,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calid.baselines import make_method
+from calid.baselines.methods import make_method
+from calid.cohorts.acdc import split_patients
 from calid.errors import UnusableInput
-from calid.evaluate import evaluate
-from calid.evaluation.cohort import load_cases
+from calid.evaluation.cases import load_cases
+from calid.evaluation.evaluate import evaluate
 from calid.evaluation.figures import draw_figures
 from calid.evaluation.heldout import Case
 from calid.evaluation.report import format_table, summarise, write_slices
 from calid.evaluation.scoring import score, score_real
-from calid.files import write_stack
-from calid.phantom import Phantom
-from calid.plan import DensePlan
-from calid.segmentation import LEFT_VENTRICLE
-from calid.stack import SliceStack
-from calid.training.data import split_patients
-from calid.weights import load_segmenter
+from calid.files.writing import write_stack
+from calid.phantom.beating_heart import Phantom
+from calid.segmentation.segmenter import LEFT_VENTRICLE, load_segmenter
+from calid.stacks.plan import DensePlan
+from calid.stacks.stack import SliceStack
 
 SHAPE = (40, 36)
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calid.baselines import make_method
+from calid.baselines.methods import make_method
 from calid.cli import main
+from calid.cohorts.acdc import split_patients
 from calid.errors import UnusableInput
-from calid.evaluate_cine import evaluate_cine, score_cines
-from calid.evaluation.cine_cohort import CineCase, EndPhase, load_cines
-from calid.evaluation.cine_report import summarise_cines
-from calid.evaluation.cine_scoring import ScoredCine
-from calid.files import write_stack
-from calid.phantom import Phantom
-from calid.plan import DensePlan
-from calid.reconstruct import DenseResult
-from calid.stack import SliceStack
-from calid.training.data import split_patients
-from calid.weights import load_segmenter
+from calid.evaluation.cine.cases import CineCase, EndPhase, load_cines
+from calid.evaluation.cine.evaluate import evaluate_cine, score_cines
+from calid.evaluation.cine.report import summarise_cines
+from calid.evaluation.cine.scoring import ScoredCine
+from calid.files.writing import write_stack
+from calid.phantom.beating_heart import Phantom
+from calid.reconstruction.reconstruct import DenseResult
+from calid.segmentation.segmenter import load_segmenter
+from calid.stacks.plan import DensePlan
+from calid.stacks.stack import SliceStack
 
 PHASES, SHAPE = 14, (40, 36)
 ED, ES = 0, 5
@@ -116,7 +116,7 @@ def test_the_model_is_compared_with_itself_phase_by_phase(
         positions = np.arange(dense.shape[1]) * spacing
         return DenseResult(SliceStack(dense, stack.frame, positions), None, np.zeros(len(positions), bool), {})
 
-    monkeypatch.setattr(import_module("calid.reconstruct"), "reconstruct", fake)
+    monkeypatch.setattr(import_module("calid.reconstruction.reconstruct"), "reconstruct", fake)
     score_one(make_case(), model=make_method(name))
     assert (asked["temporal"], asked["detail"], asked["spacing"], asked["phases"]) == (temporal, 0, 10, PHASES)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Generator
 
+from calid.model.weights import CalidModel
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack
 from calid.training.examples import EncodedStack, Examples, LatentPool, draw_example
-from calid.weights import CalidModel
 
 GAP = 5.0
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calid import worker
 from calid.errors import OutOfResources, WeightsError
-from calid.fallback import reconstruct_with_fallback
 from calid.protocol import INPUT_FILE, RECONSTRUCT, Event, Job, Started, Warned
-from calid.stack import SliceStack
+from calid.stacks.stack import SliceStack
+from calid.worker import run as worker
+from calid.worker.fallback import reconstruct_with_fallback
 
 NO_MEMORY = OutOfResources("not enough memory on cuda:0 for 73 slices of 256 x 256 pixels", "use --device cpu")
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from calid.atomic import write_atomically
 from calid.errors import OutOfResources, UnusableInput
-from calid.files import SUFFIXES, check_writable, read_stack, write_stack
-from calid.stack import SliceStack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import check_writable, write_stack
+from calid.stacks.stack import SliceStack
 
 DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 AFFINE_TOLERANCE_MM = 1e-4  # NIfTI keeps float32
@@ -207,8 +208,8 @@ def test_a_write_that_the_system_cuts_short_is_noticed(tmp_path: Path, child_env
     code = f"""
         import resource, signal
         import numpy as np
-        from calid.files import write_stack
-        from calid.stack import SliceStack
+        from calid.files.writing import write_stack
+        from calid.stacks.stack import SliceStack
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
         voxels = np.random.default_rng(0).integers(0, 30_000, (5, 64, 64)).astype(np.int16)

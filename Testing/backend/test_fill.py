@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calid.errors import UnusableInput
-from calid.fill import FILLS, fill_rounds
-from calid.plan import plan_slices
+from calid.reconstruction.fill import FILLS, fill_rounds
+from calid.stacks.plan import plan_slices
 
 gaps = st.lists(st.floats(4, 20), min_size=1, max_size=8)
 

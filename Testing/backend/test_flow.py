@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from calid.conditioning import Context
-from calid.denoiser import FINE, LatentInterpolator
-from calid.sampler import AnchoredNoise, sample_latents
+from calid.model.conditioning import Context
+from calid.model.denoiser import FINE, LatentInterpolator
+from calid.model.sampler import AnchoredNoise, sample_latents
+from calid.model.weights import CalidModel
 from calid.training.denoiser import draw_states, draw_steps, flow_loss
-from calid.weights import CalidModel
 
 SHAPE = (2, 6, 4)
 

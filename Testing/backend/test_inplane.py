@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calid.inplane import InplaneGrid
+from calid.reconstruction.inplane import InplaneGrid
 
 spacings = st.floats(0.7, 2.5)
 sizes = st.integers(40, 300)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calid.intensity import IntensityScale
+from calid.reconstruction.intensity import IntensityScale
 
 
 @given(st.integers(0, 10_000), st.floats(-500, 500), st.floats(0.1, 5000))

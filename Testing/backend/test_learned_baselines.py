@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from calid.baselines import make_method
+from calid.baselines.methods import make_method
+from calid.baselines.pixel_space import PixelSpace
 from calid.cli import main
 from calid.errors import UnusableInput
-from calid.pixel_space import PixelSpace
-from calid.plan import plan_slices
-from calid.stack import SliceStack
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 from calid.training import baselines as training
 from calid.training.data import TrainingStack
 

@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 from torch import Generator, Tensor
 
+from calid.model.weights import CalidModel
 from calid.training.losses import channel_weight, dissimilarity, edge_loss, power_loss, ring_power
-from calid.weights import CalidModel
 
 
 def texture(seed: int, *shape: int, sigma: float = 1.0) -> Tensor:

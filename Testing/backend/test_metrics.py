@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from calid.evaluation import metrics
 from calid.evaluation.statistics import bootstrap_mean
-from calid.similarity import psnr
+from calid.selfcheck.similarity import psnr
 
 WHOLE = (slice(0, 48), slice(0, 40))
 BOX = (slice(20, 30), slice(12, 30))

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from calid.demons import smooth
-from calid.motion import FIELD, LARGEST, MotionConfig, MotionEstimator, along, see
+from calid.model.demons import smooth
+from calid.model.motion import FIELD, LARGEST, MotionConfig, MotionEstimator, along, see
+from calid.model.weights import CalidModel
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack
 from calid.training.examples import LatentPool
 from calid.training.motion import motion_loss
-from calid.weights import CalidModel
 
 SIZES = st.sampled_from([(8, 8), (16, 24), (40, 8)])
 SEEDS = st.integers(0, 2**31)

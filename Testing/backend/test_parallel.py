@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from calid.errors import Cancelled
-from calid.parallel import run_all
+from calid.reconstruction.parallel import run_all
 
 CPU = torch.device("cpu")
 

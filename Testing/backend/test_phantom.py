@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from calid.errors import UnusableInput
-from calid.phantom import Phantom, contraction, make_phantom
-from calid.phantom_anatomy import LEFT_CAVITY_LABEL, MYOCARDIUM_LABEL, RIGHT_VENTRICLE_LABEL
-from calid.phantom_shapes import Grid, Texture, cover
+from calid.phantom.anatomy import LEFT_CAVITY_LABEL, MYOCARDIUM_LABEL, RIGHT_VENTRICLE_LABEL
+from calid.phantom.beating_heart import Phantom, contraction, make_phantom
+from calid.phantom.shapes import Grid, Texture, cover
 
 LABELS = (RIGHT_VENTRICLE_LABEL, MYOCARDIUM_LABEL, LEFT_CAVITY_LABEL)
 

@@ -15,10 +15,10 @@ import SimpleITK as sitk
 
 from calid import atomic
 from calid.errors import ExitCode, OutOfResources, UnusableInput
-from calid.files import SUFFIXES, read_stack, write_stack
-from calid.layout import Layout
-from calid.phase_writer import PhaseWriter
-from calid.stack import SliceStack
+from calid.files.reading import SUFFIXES, read_stack
+from calid.files.writing import PhaseWriter, write_stack
+from calid.stacks.layout import Layout
+from calid.stacks.stack import SliceStack
 
 
 class FullDisk:

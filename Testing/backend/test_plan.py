@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from calid.errors import UnusableInput
-from calid.plan import plan_slices
+from calid.stacks.plan import plan_slices
 
 gaps = st.lists(st.floats(0.5, 20, allow_nan=False), min_size=1, max_size=12)
 

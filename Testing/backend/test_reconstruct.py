@@ -5,9 +5,9 @@ import pytest
 
 import calid
 from calid.errors import Cancelled, OutOfResources, UnusableInput
-from calid.phantom import make_phantom
+from calid.model.vae import SliceAutoencoder
+from calid.phantom.beating_heart import make_phantom
 from calid.protocol import Progress, Started, Warned
-from calid.vae import SliceAutoencoder
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_slice_does_not_depend_on_the_others_it_is_made_with(sparse, result):
 
 
 def test_tiles_join_without_a_seam(sparse, result, monkeypatch):
-    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (64,))
+    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (64,))
     tiled = calid.reconstruct(sparse, spacing=4.0, device="cpu")
     difference = np.abs(tiled.stack.voxels.astype(float) - result.stack.voxels)
     assert difference.mean() < 0.01 * np.ptp(sparse.voxels)
@@ -69,7 +69,7 @@ def test_tiles_join_without_a_seam(sparse, result, monkeypatch):
 
 def test_uncertainty_has_no_seam_between_tiles(sparse, monkeypatch):
     whole = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
-    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (64,))
+    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (64,))
     tiled = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
     assert np.abs(tiled - whole).mean() < 0.1 * whole.mean()
 
@@ -192,7 +192,7 @@ def test_tiles_shrink_when_memory_runs_out_and_the_user_is_told(sparse, monkeypa
 
     events = []
     monkeypatch.setattr(SliceAutoencoder, "decode", decode_small)
-    monkeypatch.setattr("calid.tiles.TILE_PIXELS", (768, 64))
+    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (768, 64))
     result = calid.reconstruct(sparse, 4.0, device="cpu", progress=events.append)
     assert "tiles of 64" in next(e.message for e in events if isinstance(e, Warned))
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)

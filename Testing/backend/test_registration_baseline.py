@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from calid.baselines import make_method
-from calid.plan import plan_slices
-from calid.stack import SliceStack
+from calid.baselines.methods import make_method
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 
 SHAPE = (64, 56)
 AFFINE = np.diag([1.5, 1.5, 8, 1])  # columns, rows, slices in mm

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calid.sampler import AnchoredNoise
+from calid.model.sampler import AnchoredNoise
 
 SHAPE = (8, 24, 24)
 

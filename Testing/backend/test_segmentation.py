@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, label
 
+from calid.cohorts.acdc import split_patients
 from calid.evaluation.anatomy import pooled_dice
-from calid.evaluation.cohort import load_cases
+from calid.evaluation.cases import load_cases
 from calid.evaluation.overlap import dice
-from calid.intensity import IntensityScale
-from calid.phantom import Phantom
-from calid.segmentation import LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE, Segmenter, feature_distance, segment
-from calid.training.data import split_patients
-from calid.weights import load_segmenter
+from calid.phantom.beating_heart import Phantom
+from calid.reconstruction.intensity import IntensityScale
+from calid.segmentation.segmenter import (
+    LEFT_VENTRICLE,
+    MYOCARDIUM,
+    RIGHT_VENTRICLE,
+    Segmenter,
+    feature_distance,
+    load_segmenter,
+    segment,
+)
 
 DATA = Path(os.environ.get("CALID_DATA", "data/acdc"))
 

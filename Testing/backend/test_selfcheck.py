@@ -14,16 +14,17 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import calid
-from calid import cli, selfcheck
+from calid import cli
 from calid.errors import ExitCode, UnusableInput
-from calid.files import write_stack
-from calid.phantom import make_phantom
+from calid.files.writing import write_stack
+from calid.model.weights import find_models
+from calid.phantom.beating_heart import make_phantom
 from calid.protocol import Progress
-from calid.selfcheck import self_check
-from calid.selfcheck_result import HiddenSlice, SelfCheck
-from calid.similarity import psnr, ssim
-from calid.stack import SliceStack
-from calid.weights import find_models
+from calid.selfcheck import check as selfcheck
+from calid.selfcheck.check import self_check
+from calid.selfcheck.result import HiddenSlice, SelfCheck
+from calid.selfcheck.similarity import psnr, ssim
+from calid.stacks.stack import SliceStack
 
 WHOLE = (slice(None), slice(None))
 
@@ -199,6 +200,6 @@ def test_command_line_says_what_is_wrong_before_the_model_is_loaded(
 
 
 def test_neither_scipy_nor_scikit_image_is_needed(child_environment):
-    code = "import sys; sys.modules['scipy'] = sys.modules['skimage'] = None; import calid.selfcheck"
+    code = "import sys; sys.modules['scipy'] = sys.modules['skimage'] = None; import calid.selfcheck.check"
     finished = subprocess.run([sys.executable, "-c", code], env=child_environment, capture_output=True, check=False)
     assert finished.returncode == 0, finished.stderr.decode()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calid.errors import UnusableInput
-from calid.stack import SliceStack, common_step, uniform_step
+from calid.stacks.stack import SliceStack, common_step, uniform_step
 
 VOXELS = np.random.default_rng(0).integers(0, 99, (4, 6, 5)).astype(np.int16)
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 import calid
-from calid.fill import fill_rounds
-from calid.gaps import fill_gaps
-from calid.phantom import make_phantom
-from calid.plan import plan_slices
-from calid.reconstruct import choose_sampling
-from calid.stack import SliceStack
-from calid.temporal import OFFSETS, REACH, TemporalConfig, TemporalCorrection, phases_around
+from calid.model.temporal import OFFSETS, REACH, TemporalConfig, TemporalCorrection, phases_around
+from calid.phantom.beating_heart import make_phantom
+from calid.reconstruction.fill import fill_rounds
+from calid.reconstruction.gaps import fill_gaps
+from calid.reconstruction.reconstruct import choose_sampling
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 
 
 def beating(phases, **options) -> SliceStack:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calid.tiles import tile_weights, tile_windows
+from calid.reconstruction.tiles import tile_weights, tile_windows
 
 sides = st.integers(1, 40).map(lambda n: 16 * n)
 

@@ -12,17 +12,16 @@ from safetensors.torch import load_file
 
 import calid
 from calid.cli import main
-from calid.conditioning import Neighbours
-from calid.evaluation.cohort import PHASES
-from calid.files import write_stack
-from calid.phantom import Phantom
-from calid.segmentation import segment
+from calid.cohorts.acdc import PHASES, SPLIT_FILE, split_patients
+from calid.files.writing import write_stack
+from calid.model.conditioning import Neighbours
+from calid.phantom.beating_heart import Phantom
+from calid.segmentation.segmenter import load_segmenter, segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
-from calid.training.data import SPLIT_FILE, load_stacks, split_patients
+from calid.training.data import load_stacks
 from calid.training.deviation import likelihood_loss
 from calid.training.loop import Run
 from calid.training.segmentation import load_labelled, random_view, segmentation_loss
-from calid.weights import load_segmenter
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
 RUN = {"steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1}
@@ -79,7 +78,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def split(data, monkeypatch):
-    monkeypatch.setattr("calid.training.data.SPLIT_FILE", data / "split.json")
+    monkeypatch.setattr("calid.cohorts.acdc.SPLIT_FILE", data / "split.json")
 
 
 def run_command(*arguments: object) -> None:
@@ -112,7 +111,7 @@ def chain(data, tmp_path_factory):
     """A chain after all stages, and their logs."""
     made = Chain(data, tmp_path_factory.mktemp("chain"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calid.training.data.SPLIT_FILE", data / "split.json")
+        patch.setattr("calid.cohorts.acdc.SPLIT_FILE", data / "split.json")
         logs = {
             "autoencoder": made.train("autoencoder", "autoencoder"),
             "decoder": made.train("decoder", "autoencoder", vae="autoencoder"),

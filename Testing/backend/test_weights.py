@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from calid.errors import WeightsError
-from calid.manifest import MODELS_VARIABLE, find_models, read_manifest
-from calid.weights import has_segmenter, load_model, load_segmenter
+from calid.model.manifest import MODELS_VARIABLE, find_models, read_manifest
+from calid.model.weights import load_model
+from calid.segmentation.segmenter import has_segmenter, load_segmenter
 
 
 @pytest.fixture

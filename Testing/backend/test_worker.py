@@ -13,8 +13,8 @@ import pytest
 
 from calid.errors import ExitCode
 from calid.protocol import Done, Event, Failed, Job, PhaseFinished, Progress, Started, Warned, parse_event
-from calid.stack import SliceStack
-from calid.worker import acquired_indices, peak_memory_bytes
+from calid.stacks.stack import SliceStack
+from calid.worker.run import acquired_indices, peak_memory_bytes
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calid.commands.reporting import TextReporter
 from calid.errors import ExitCode
 from calid.protocol import SELF_CHECK, Checked, Done, Event, Failed, Job, Progress, Started, parse_event
-from calid.reporting import TextReporter
-from calid.selfcheck import self_check
-from calid.stack import SliceStack
+from calid.selfcheck.check import self_check
+from calid.stacks.stack import SliceStack
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the helper files of this f
 import slicer_stand_ins
 from scripted_services import ScriptedModels, ScriptedServices
 
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN_PACKAGES = ("CaLIDSlicer", "CaLIDSlicerLib")

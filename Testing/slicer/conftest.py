@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import slicer
 
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.Reconstruction import Reconstruction
 
 CALID_PARENT = Path(__file__).parents[2] / "CaLIDSlicer"
@@ -22,7 +22,7 @@ CALID_PARENT = Path(__file__).parents[2] / "CaLIDSlicer"
 REPEATING_WORKER = """
 import time
 import numpy as np
-from calid.plan import plan_slices
+from calid.stacks.plan import plan_slices
 from calid.protocol import Done, PhaseFinished, Progress, Started, Warned
 
 def say(event):

@@ -13,9 +13,9 @@ from matplotlib import image as mpimage
 from PIL import Image, ImageSequence
 
 from calid.errors import CalidError
-from calid.phantom import make_phantom
-from calid.plan import plan_slices
-from calid.stack import SliceStack
+from calid.phantom.beating_heart import make_phantom
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import SliceStack
 from CaLIDSlicerLib.Reconstruction import Reconstruction
 from CaLIDSlicerLib.VolumeBridge import readStack, voxelsOf
 

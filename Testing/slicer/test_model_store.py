@@ -11,7 +11,7 @@ import pytest
 import slicer
 
 from calid.errors import OutOfResources, WeightsError
-from calid.manifest import MODELS_VARIABLE, find_models
+from calid.model.manifest import MODELS_VARIABLE, find_models
 from CaLIDSlicerLib import ModelSource, ModelStore
 from CaLIDSlicerLib.ModelStore import defaultUserFolder
 

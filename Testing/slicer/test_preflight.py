@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calid import tiles
-from calid.manifest import find_models, read_manifest
+from calid.model.manifest import find_models, read_manifest
+from calid.reconstruction import tiles
 from CaLIDSlicerLib import Preflight as module
 from CaLIDSlicerLib.DeviceProbe import DeviceReport
 from CaLIDSlicerLib.FreeSpace import freeDisk, freeMemory, parseMeminfo, parseVmStat

@@ -12,7 +12,7 @@ import pytest
 import slicer
 from PIL import Image
 
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib import SampleData
 from CaLIDSlicerLib.SampleData import SampleShape, addCine, addStill, loadCine, loadStill, registerSampleData
 from CaLIDSlicerLib.VolumeBridge import readStack, voxelsOf

@@ -7,9 +7,10 @@ import pytest
 import slicer
 import vtk
 
-from calid.files import read_stack, write_stack
-from calid.phantom import make_phantom
-from calid.stack import SliceStack
+from calid.files.reading import read_stack
+from calid.files.writing import write_stack
+from calid.phantom.beating_heart import make_phantom
+from calid.stacks.stack import SliceStack
 from CaLIDSlicerLib.VolumeBridge import voxelsOf
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -10,7 +10,7 @@ import vtk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calid.phantom import make_phantom
+from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.StackWarnings import warnings
 from CaLIDSlicerLib.Understanding import describe, understand
 

@@ -1,4 +1,4 @@
-"""Measuring speed and memory, part by part; :mod:`calid.benchmark` puts it together.
+"""Measuring speed and memory, part by part; :mod:`calid.benchmarking.benchmark` puts it together.
 
 settings   what is measured, in full and quickly      machine    the hardware and the versions
 volume     a volume as a user gets it                 parts      where the time of a slice goes

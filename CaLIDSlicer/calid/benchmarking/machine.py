@@ -11,7 +11,7 @@ import diffusers
 import numpy as np
 import torch
 
-from calid import __version__
+from calid.version import __version__
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

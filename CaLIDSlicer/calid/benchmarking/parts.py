@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from calid.conditioning import Neighbours
-from calid.parallel import run_all
-from calid.reconstruct import choose_sampling
-from calid.weights import CalidModel
+from calid.model.conditioning import Neighbours
+from calid.model.weights import CalidModel
+from calid.reconstruction.parallel import run_all
+from calid.reconstruction.reconstruct import choose_sampling
 
 
 def time_parts(model: CalidModel, shape: Sequence[int], batch: int, repeats: int) -> dict[str, Any]:

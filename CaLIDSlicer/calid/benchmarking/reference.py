@@ -14,12 +14,12 @@ import torch
 from diffusers import UNet2DModel
 from torch import nn
 
+from calid.baselines.pixel_models import PixelDiffusion, PixelModelConfig
 from calid.benchmarking.settings import DiffusionAutoencoder, Job
-from calid.conditioning import Neighbours
-from calid.inplane import InplaneGrid
-from calid.layers import Net, channels_last
-from calid.parallel import run_all, worker_count
-from calid.pixel_models import PixelDiffusion, PixelModelConfig
+from calid.model.conditioning import Neighbours
+from calid.model.layers import Net, channels_last
+from calid.reconstruction.inplane import InplaneGrid
+from calid.reconstruction.parallel import run_all, worker_count
 
 BATCH = 8  # slices at a time on an accelerator; a CPU works slice by slice
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 
-from calid.phantom import Phantom
-from calid.pixel_models import PixelModelConfig
-from calid.plan import DensePlan, plan_slices
-from calid.stack import SliceStack
+from calid.baselines.pixel_models import PixelModelConfig
+from calid.phantom.beating_heart import Phantom
+from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.stack import SliceStack
 
 
 @dataclass(frozen=True)

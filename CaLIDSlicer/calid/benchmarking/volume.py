@@ -15,12 +15,12 @@ import torch
 import calid
 from calid.benchmarking.settings import Job
 from calid.errors import CalidError
-from calid.files import write_stack
-from calid.fill import fill_rounds
-from calid.gaps import fill_gaps
+from calid.files.writing import write_stack
+from calid.model.weights import CalidModel
 from calid.protocol import Done, Event, Started, parse_event
-from calid.reconstruct import choose_sampling
-from calid.weights import CalidModel
+from calid.reconstruction.fill import fill_rounds
+from calid.reconstruction.gaps import fill_gaps
+from calid.reconstruction.reconstruct import choose_sampling
 
 
 def time_command(job: Job, device: str) -> dict[str, Any]:

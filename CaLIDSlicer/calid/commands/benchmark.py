@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, report: Report) -> int:
     """Print the tables, and write the numbers if asked to."""
     if args.out is not None:
         check_json(args.out)
-    from calid.benchmark import benchmark
+    from calid.benchmarking.benchmark import benchmark
 
     benchmark(args.device, args.out, args.quick)
     return int(ExitCode.DONE)

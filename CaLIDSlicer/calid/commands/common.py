@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from calid.atomic import write_atomically
-from calid.cine import check_cine
 from calid.errors import UnusableInput
-from calid.files import check_writable, read_stack
+from calid.files.reading import read_stack
+from calid.files.writing import SUFFIXES, check_writable
 from calid.naming import naming
-from calid.phase_writer import SUFFIXES
 from calid.protocol import Event, Warned
-from calid.stack import SliceStack
+from calid.reconstruction.cine import check_cine
+from calid.stacks.stack import SliceStack
 
 Report = Callable[[Event], None]
 

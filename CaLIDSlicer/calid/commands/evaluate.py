@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> int:
     """Print the table and write report, table and figures."""
-    from calid.evaluate import evaluate
+    from calid.evaluation.evaluate import evaluate
 
     evaluate(args.data, args.methods, args.out, args.split, args.limit, args.every)
     return int(ExitCode.DONE)

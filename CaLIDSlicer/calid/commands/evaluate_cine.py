@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> int:
     """Print the table and write report, tables and figures."""
-    from calid.evaluate_cine import evaluate_cine
+    from calid.evaluation.cine.evaluate import evaluate_cine
 
     evaluate_cine(args.data, args.methods, args.out, args.split, args.limit, args.jobs)
     return int(ExitCode.DONE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from calid.commands.common import FORMATS, Report, check_outputs
 from calid.errors import ExitCode
-from calid.files import write_stack
+from calid.files.writing import write_stack
 
 
 def add(commands: Any) -> None:
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace, report: Report) -> int:
     """Write what is asked for; the phases keep their times."""
-    from calid.phantom import Phantom
+    from calid.phantom.beating_heart import Phantom
 
     check_outputs([path for path in (args.output, args.truth, args.labels) if path is not None])
     args.matrix = tuple(args.matrix)

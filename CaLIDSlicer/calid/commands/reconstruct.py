@@ -15,13 +15,13 @@ import numpy as np
 
 from calid.commands.common import FORMATS, Report, add_input, check_outputs, read_input
 from calid.errors import ExitCode, UnusableInput
-from calid.layout import Layout
+from calid.files.writing import PhaseWriter
 from calid.naming import naming
-from calid.phase_writer import PhaseWriter
-from calid.plan import DensePlan, plan_slices
 from calid.protocol import Done
-from calid.stack import SliceStack, common_step, is_uniform
-from calid.worker import peak_memory_bytes
+from calid.stacks.layout import Layout
+from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.stack import SliceStack, common_step, is_uniform
+from calid.worker.run import peak_memory_bytes
 
 _PROVENANCE = "calid_provenance"
 _PROVENANCE_ROOM = 4096

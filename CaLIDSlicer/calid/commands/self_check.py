@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, report: Report) -> int:
     if args.out is not None:
         check_json(args.out)
     stack = read_input(args, report)
-    from calid.selfcheck import self_check
+    from calid.selfcheck.check import self_check
 
     with naming(args.input):
         result = self_check(stack, seed=args.seed, device=args.device, models=args.models, progress=report)

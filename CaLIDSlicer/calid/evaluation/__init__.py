@@ -1,6 +1,6 @@
-"""How good are the synthesised slices? The parts of :mod:`calid.evaluate`, for any method on a labelled cohort.
+"""How good are the synthesised slices? The same questions to any method, on a labelled cohort.
 
-``cohort`` finds the stacks, ``heldout`` takes slices away, ``scoring`` lets a method put them back, ``metrics`` judge
+``cases`` are the stacks, ``heldout`` takes slices away, ``scoring`` lets a method put them back, ``metrics`` judge
 the image, ``anatomy`` and ``overlap`` the heart in it, ``statistics`` say how sure that is, ``report`` and ``figures``
 show.
 """

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from calid.device import autocast
 from calid.evaluation.heldout import Case
-from calid.inplane import InplaneGrid
-from calid.intensity import IntensityScale
-from calid.similarity import psnr
-from calid.weights import CalidModel
+from calid.model.weights import CalidModel
+from calid.reconstruction.device import autocast
+from calid.reconstruction.inplane import InplaneGrid
+from calid.reconstruction.intensity import IntensityScale
+from calid.selfcheck.similarity import psnr
 
 
 def encode_decode_psnr(model: CalidModel, case: Case) -> dict[str, list[float]]:

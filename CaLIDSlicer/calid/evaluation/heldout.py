@@ -13,8 +13,8 @@ import numpy as np
 
 from calid.errors import UnusableInput
 from calid.evaluation.metrics import Region
-from calid.plan import DensePlan, plan_slices
-from calid.stack import SliceStack
+from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.stack import SliceStack
 
 MARGIN = 8  # pixels around the labels of a slice
 PRIMARY_BELOW = 6.0  # mm between the slices of a stack of the primary set

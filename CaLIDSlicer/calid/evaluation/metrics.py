@@ -12,7 +12,7 @@ from scipy.ndimage import correlate1d
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
-from calid.similarity import Region
+from calid.selfcheck.similarity import Region
 
 # Wavelengths of 4 to 12 mm: walls, papillary muscles and trabeculae. The shortest is still resolved by 1.95 mm pixels.
 MID_BAND = (1 / 12, 1 / 4)  # cycles per mm

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calid.baselines import Method
+from calid.baselines.methods import Method
 from calid.evaluation import metrics
 from calid.evaluation.anatomy import score_anatomy
 from calid.evaluation.heldout import Case
-from calid.segmentation import Segmenter
-from calid.similarity import psnr
+from calid.segmentation.segmenter import Segmenter
+from calid.selfcheck.similarity import psnr
 
 SIMILARITY = ("psnr", "ssim", "haarpsi")
 QUALITY = (*SIMILARITY, "sharpness")

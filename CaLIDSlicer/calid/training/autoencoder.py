@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from calid.device import CPU, autocast
-from calid.layers import channels_last
+from calid.model.layers import channels_last
+from calid.model.vae import SliceAutoencoder, VaeConfig
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
 from calid.training.loop import Run, export
 from calid.training.losses import edge_loss
-from calid.vae import SliceAutoencoder, VaeConfig
 
 
 def random_slices(stacks: Sequence[TrainingStack], how: Augmentation, batch: int, rng: Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """What the trainings of the learned baselines share: the data and the augmentation of the main model, in pixel space.
 
 Patients, views, draws of neighbours and targets are those of :mod:`calid.training.examples`; only the autoencoder is
-replaced by :class:`calid.pixel_space.PixelSpace`.
+replaced by :class:`calid.baselines.pixel_space.PixelSpace`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from calid.conditioning import Neighbours
-from calid.device import CPU, autocast
-from calid.layers import channels_last
-from calid.learned_baselines import save_baseline
-from calid.pixel_models import KINDS, PixelModelConfig
-from calid.pixel_space import PixelSpace
+from calid.baselines.learned import save_baseline
+from calid.baselines.pixel_models import KINDS, PixelModelConfig
+from calid.baselines.pixel_space import PixelSpace
+from calid.model.conditioning import Neighbours
+from calid.model.layers import channels_last
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack, load_stacks
 from calid.training.examples import Examples, LatentPool

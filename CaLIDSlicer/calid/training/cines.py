@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from calid.conditioning import Context, Neighbours
-from calid.denoiser import LatentInterpolator
-from calid.device import CPU, autocast
-from calid.motion import MotionEstimator
+from calid.cohorts.acdc import split_patients
+from calid.model.conditioning import Context, Neighbours
+from calid.model.denoiser import LatentInterpolator
+from calid.model.motion import MotionEstimator
+from calid.model.vae import SliceAutoencoder
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
-from calid.training.data import model_slices, read_cine, split_patients
+from calid.training.data import model_slices, read_cine
 from calid.training.examples import neighbours_of
-from calid.vae import SliceAutoencoder
 
 THIN = 7.0
 """Gaps in mm below which slices further apart are left out too."""

@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Generator, Tensor
 
-from calid.conditioning import Context
-from calid.denoiser import DenoiserConfig, LatentInterpolator
-from calid.device import CPU, autocast
-from calid.layers import channels_last
+from calid.model.conditioning import Context
+from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.layers import channels_last
+from calid.model.vae import SliceAutoencoder
+from calid.reconstruction.device import CPU, autocast
 from calid.training.examples import Examples
 from calid.training.loop import Run, export
 from calid.training.losses import channel_weight, dissimilarity
 from calid.training.materials import load_materials, stage_parser
-from calid.vae import SliceAutoencoder
 
 
 def latent_loss(context: Context, examples: Examples, weight: Tensor) -> tuple[Tensor, dict[str, float]]:

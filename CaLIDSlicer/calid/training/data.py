@@ -1,24 +1,21 @@
 """Training slices: every stack of the data folder, normalised and on the model's pixel grid.
 
-Expects the layout of the Automated Cardiac Diagnosis Challenge (Bernard et al., IEEE TMI 37(11), 2018):
-``ed_es/patientNNN/*_frameNN.nii.gz`` with ``*_gt.nii.gz`` label maps, ``cine/patientNNN_4d.nii.gz`` and ``index.json``.
-Labels are used for one thing only: to centre training crops on the heart. The model never sees them.
+Expects the layout of :mod:`calid.cohorts.acdc`. Labels are used for one thing only: to centre training crops on the
+heart. The model never sees them.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from calid.files import read_stack
-from calid.inplane import InplaneGrid
-from calid.intensity import IntensityScale
-from calid.stack import SliceStack
-
-SPLIT_FILE = Path(__file__).parent / "split.json"
+from calid.cohorts.acdc import cine_file, split_patients
+from calid.files.reading import read_stack
+from calid.reconstruction.inplane import InplaneGrid
+from calid.reconstruction.intensity import IntensityScale
+from calid.stacks.stack import SliceStack
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +30,6 @@ class TrainingStack:
     gap: float
     centre: tuple[float, float]
     is_crop: bool
-
-
-def split_patients(split: str) -> list[str]:
-    """Patient ids of ``"train"`` or ``"validation"``. Patients are split, never slices or phases."""
-    return json.loads(SPLIT_FILE.read_text(encoding="utf-8"))[split]
 
 
 def load_stacks(data: Path, split: str, pixel: float, cine: bool = True) -> list[TrainingStack]:
@@ -78,5 +70,5 @@ def _cine_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
 
 def read_cine(data: Path, patient: str) -> SliceStack | None:
     """All phases of a patient, or ``None`` for one without a cine."""
-    path = data / "cine" / f"{patient}_4d.nii.gz"
+    path = cine_file(data, patient)
     return read_stack(path) if path.exists() else None

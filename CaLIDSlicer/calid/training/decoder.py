@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from calid.device import CPU, autocast
-from calid.layers import channels_last
+from calid.model.layers import channels_last
+from calid.model.vae import SliceAutoencoder, VaeConfig
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.autoencoder import heart_psnr, random_slices
 from calid.training.data import load_stacks
 from calid.training.loop import Run, export
 from calid.training.losses import edge_loss, power_loss
-from calid.vae import SliceAutoencoder, VaeConfig
-from calid.weights import load_weights
 
 
 def main(argv: Sequence[str]) -> int:

@@ -18,15 +18,15 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from calid.conditioning import Context
-from calid.denoiser import FINE, DenoiserConfig, LatentInterpolator
-from calid.device import CPU, autocast
-from calid.layers import channels_last
+from calid.model.conditioning import Context
+from calid.model.denoiser import FINE, DenoiserConfig, LatentInterpolator
+from calid.model.layers import channels_last
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.examples import Examples
 from calid.training.loop import Run, export
 from calid.training.losses import channel_weight
 from calid.training.materials import Materials, load_materials, stage_parser
-from calid.weights import load_weights
 
 
 class ContextPool:

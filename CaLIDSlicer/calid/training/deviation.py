@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from calid.conditioning import Context, Neighbours
-from calid.denoiser import DenoiserConfig, LatentInterpolator
-from calid.device import CPU, autocast
-from calid.layers import channels_last
+from calid.model.conditioning import Context, Neighbours
+from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.layers import channels_last
+from calid.model.vae import SliceAutoencoder
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.examples import Examples
 from calid.training.loop import Run, export
 from calid.training.materials import load_materials, stage_parser
-from calid.vae import SliceAutoencoder
-from calid.weights import load_weights
 
 Errors = tuple[Context, Neighbours, Tensor]
 """What the deviation is told, and the absolute error of the decoded mean (n, 1, rows, columns) in network units."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from calid.conditioning import Neighbours
-from calid.device import CPU, autocast
+from calid.model.conditioning import Neighbours
+from calid.model.vae import SliceAutoencoder
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack
-from calid.vae import SliceAutoencoder
 
 
 @dataclass(frozen=True)

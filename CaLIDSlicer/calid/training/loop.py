@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from calid.layers import Net
+from calid.model.layers import Net
 
 
 def cosine_rate(step: int, steps: int, warmup: int = 100) -> float:

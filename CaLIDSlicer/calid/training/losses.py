@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from calid.device import CPU, autocast
-from calid.vae import SliceAutoencoder
+from calid.model.vae import SliceAutoencoder
+from calid.reconstruction.device import CPU, autocast
 
 PATCH = 32  # pixels; overlapping by half
 NOISE_FLOOR = 2e-4  # of the power of a patch, in squared network units: what is below it cannot be seen

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Generator
 
-from calid.device import CPU, autocast
-from calid.motion import MotionConfig, MotionEstimator
+from calid.model.motion import MotionConfig, MotionEstimator
+from calid.model.vae import SliceAutoencoder, VaeConfig
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.data import load_stacks
 from calid.training.examples import Examples, LatentPool
-from calid.vae import SliceAutoencoder, VaeConfig
-from calid.weights import load_weights
 
 VALIDATION_POOL, VALIDATION_EXAMPLES = 48, 96
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from calid.device import CPU, autocast
-from calid.layers import channels_last
-from calid.motion import MotionConfig, MotionEstimator, see
+from calid.model.layers import channels_last
+from calid.model.motion import MotionConfig, MotionEstimator, see
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.data import load_stacks
 from calid.training.examples import Examples, LatentPool
 from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
-from calid.weights import load_weights
 
 
 def motion_loss(model: MotionEstimator, examples: Examples, about: dict[str, float]) -> tuple[Tensor, dict[str, float]]:

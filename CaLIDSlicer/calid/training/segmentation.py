@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from calid.device import CPU, autocast
-from calid.files import read_stack
-from calid.inplane import InplaneGrid
-from calid.intensity import IntensityScale
-from calid.layers import channels_last
-from calid.segmentation import CLASSES, SegmentationConfig, SegmentationNet
+from calid.cohorts.acdc import split_patients
+from calid.files.reading import read_stack
+from calid.model.layers import channels_last
+from calid.reconstruction.device import CPU, autocast
+from calid.reconstruction.inplane import InplaneGrid
+from calid.reconstruction.intensity import IntensityScale
+from calid.segmentation.network import CLASSES, SegmentationConfig, SegmentationNet
 from calid.training.augment import Augmentation, change_contrast, crop_stack, degrade
-from calid.training.data import split_patients
 from calid.training.loop import Run, export
 
 

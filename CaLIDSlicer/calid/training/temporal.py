@@ -14,17 +14,17 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from calid.denoiser import DenoiserConfig, LatentInterpolator
-from calid.device import CPU, autocast
-from calid.layers import channels_last
-from calid.temporal import TemporalConfig, TemporalCorrection, phases_around
+from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.layers import channels_last
+from calid.model.temporal import TemporalConfig, TemporalCorrection, phases_around
+from calid.model.vae import SliceAutoencoder
+from calid.model.weights import load_weights
+from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.cines import Beat, Spatial, load_cines
 from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
 from calid.training.materials import load_frozen, stage_parser
-from calid.vae import SliceAutoencoder
-from calid.weights import load_weights
 
 
 def as_acquired(how: Augmentation) -> Augmentation:

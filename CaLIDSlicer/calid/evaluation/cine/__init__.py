@@ -1,0 +1,1 @@
+"""How good is a cine? The same questions over a whole heart beat."""

@@ -1,0 +1,1 @@
+"""Stacks from and to files."""

@@ -1,0 +1,1 @@
+"""A beating heart of known shape."""

@@ -1,0 +1,1 @@
+"""From a sparse stack to a dense one."""

@@ -1,0 +1,187 @@
+"""From a sparse stack to a dense one: check what is asked for, load the model, fill the gaps, say how it was done."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from calid.errors import UnusableInput
+from calid.model.sampler import Sampling
+from calid.model.weights import CalidModel, load_model
+from calid.protocol import Event, Started
+from calid.reconstruction.device import choose_device
+from calid.reconstruction.fill import fill_rounds
+from calid.reconstruction.gaps import OnPhase, fill_gaps
+from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.stack import SliceStack
+from calid.version import __version__
+
+
+@dataclass(frozen=True, eq=False)
+class DenseResult:
+    """A dense stack and what is known about it.
+
+    :param stack: all slices; acquired ones equal the input voxel for voxel.
+    :param uncertainty: (phases, slices, rows, columns) float32 standard deviation of the real slice around the
+        model's mean, as the model predicts it, in the input's intensity units, 0 at acquired slices; ``None`` if not
+        asked for.
+    :param synthesised: (slices,) bool.
+    :param provenance: model id, weights SHA256, seed, steps, samples, device, versions.
+    """
+
+    stack: SliceStack
+    uncertainty: np.ndarray | None
+    synthesised: np.ndarray
+    provenance: dict[str, Any]
+
+
+def reconstruct(
+    stack: SliceStack,
+    spacing: float = 2.0,
+    *,
+    samples: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    fill: str | None = None,
+    detail: float | None = None,
+    follow: float | None = None,
+    conditioned: bool = False,
+    temporal: bool = True,
+    device: str = "auto",
+    uncertainty: bool = False,
+    models: str | Path | None = None,
+    gather: bool = True,
+    progress: Callable[[Event], None] = lambda event: None,
+    on_phase: OnPhase = lambda phase, dense, uncertainty: None,
+) -> DenseResult:
+    """Fill the gaps of a sparse short-axis stack.
+
+    :param spacing: largest distance between slices of the result, mm.
+    :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
+    :param steps: denoising steps of one draw; ``None`` takes the model's default.
+    :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
+    :param detail: from 0, the mean of what a slice can be, nearest to the truth and blurred, to 1, as sharp as real
+        slices; ``None`` takes the model's default.
+    :param follow: from 0 to 1, how much of interpolation along the motion is mixed into the mean; ``None`` takes the
+        model's default.
+    :param conditioned: draw from all slices that fit between the neighbours, for studies of diversity, rather than take
+        the one nearest to the mean.
+    :param temporal: let the phases of a cine inform each other; ``False`` reconstructs phase by phase, as the
+        autoregressive fill always does.
+    :param gather: ``False`` returns a stack of no phases, so that memory does not grow with their number; they are had
+        from ``on_phase`` alone.
+    :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
+        :class:`~calid.errors.Cancelled`.
+    :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
+    :raises UnusableInput: for parameters that cannot be used.
+    :raises OutOfResources: if memory or the device is missing.
+    :raises WeightsError: if the weights are missing or altered.
+    """
+    plan = plan_slices(stack.positions, spacing)
+    _check_positive(samples=samples, steps=steps)
+    _check_shares(detail=detail, follow=follow)
+    where = choose_device(device)
+    model = load_model(models, where)
+    sampling = choose_sampling(model, samples, steps, seed, detail, follow, conditioned, temporal)
+    fill = fill or model.defaults["fill"]
+    rounds = fill_rounds(plan, fill)
+    progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
+    dense = _Gathered(stack, plan, uncertainty, gather)
+
+    def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
+        dense.add(phase, voxels, spread)
+        on_phase(phase, voxels, spread)
+
+    fill_gaps(stack, plan, model, sampling, rounds, finished, uncertainty, progress)
+    facts = {"spacing_mm": spacing, **provenance(model, sampling, fill, where)}
+    return DenseResult(dense.stack, dense.uncertainty, plan.synthesised, facts)
+
+
+class _Gathered:
+    """The phases of the result in memory, all or none."""
+
+    def __init__(self, sparse: SliceStack, plan: DensePlan, uncertainty: bool, gather: bool) -> None:
+        self.gather, phases = gather, len(sparse.voxels) if gather else 0
+        shape = (phases, len(plan.positions), *sparse.voxels.shape[2:])
+        self.voxels = np.empty(shape, sparse.voxels.dtype)
+        self.uncertainty = np.empty(shape, np.float32) if uncertainty else None
+        self.sparse, self.plan = sparse, plan
+
+    @property
+    def stack(self) -> SliceStack:
+        """All of them as a stack."""
+        return SliceStack(
+            self.voxels, self.sparse.frame, self.plan.positions, self.sparse.times if self.gather else None
+        )
+
+    def add(self, phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
+        """Keep a finished phase."""
+        if not self.gather:
+            return
+        self.voxels[phase] = voxels
+        if self.uncertainty is not None and spread is not None:
+            self.uncertainty[phase] = spread
+
+
+def _check_positive(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise UnusableInput(f"{name} is {value}", f"ask for at least 1 of {name}")
+
+
+def _check_shares(**numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and not 0 <= value <= 1:
+            raise UnusableInput(f"{name} is {value}", f"choose a number from 0 to 1 for {name}")
+
+
+def choose_sampling(
+    model: CalidModel,
+    samples: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    detail: float | None = None,
+    follow: float | None = None,
+    conditioned: bool = False,
+    temporal: bool = True,
+) -> Sampling:
+    """Fill in the model's defaults."""
+    default = model.defaults
+    detail, follow = (
+        float(default[name]) if value is None else value for name, value in (("detail", detail), ("follow", follow))
+    )
+    return Sampling(
+        samples or default["samples"], steps or default["steps"], seed, detail, follow, conditioned, temporal
+    )
+
+
+def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.device) -> dict[str, Any]:
+    """What made a result: model id, weights SHA256, sampling, device, versions."""
+    return {
+        "software": f"CaLIDSlicer {__version__}",
+        "model": model.id,
+        "weights_sha256": model.sha256,
+        "samples": sampling.samples,
+        "steps": sampling.steps,
+        "seed": sampling.seed,
+        "detail": sampling.detail,
+        "follow": sampling.follow,
+        "conditioned": sampling.conditioned,
+        "temporal": sampling.temporal and model.temporal is not None,
+        "fill": fill,
+        "device": str(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "numpy": np.__version__,
+        },
+        "intended_use": "research only, not for diagnosis",
+    }

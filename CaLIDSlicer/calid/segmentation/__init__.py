@@ -1,0 +1,1 @@
+"""Ventricles and myocardium, labelled."""

@@ -1,0 +1,1 @@
+"""Slices, where they are, and which of them are missing."""

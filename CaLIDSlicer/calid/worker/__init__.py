@@ -1,0 +1,1 @@
+"""The child process of 3D Slicer."""
