@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test package clean
+.PHONY: help demo test check package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -20,11 +20,14 @@ help:  ## list the targets
 demo: $(READY)  ## reconstruct the heart phantom and leave pictures and a Slicer scene in demo/
 	$(BIN)/python scripts/demo.py
 
-test: $(READY)  ## lint, format check, type check and all tests
+test: check  ## what check does, and all tests that need no Slicer
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## lint, format, types, and which folder may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/lint-imports
 
 package:  ## an archive in dist/ that the Extensions Manager of Slicer installs
 	$(or $(PYTHON),python3) scripts/package.py --slicer $(SLICER_VERSION)

@@ -23,14 +23,14 @@ from slicer.util import VTKObservationMixin
 
 from calid.protocol import Event
 from CaLIDSlicerLib import Host
-from CaLIDSlicerLib.DisplayLayout import registerLayouts
-from CaLIDSlicerLib.Panel import Panel
-from CaLIDSlicerLib.PanelServices import PanelServices
-from CaLIDSlicerLib.PanelWiring import realServices
-from CaLIDSlicerLib.Parameters import Parameters
-from CaLIDSlicerLib.Reconstruction import Reconstruction
-from CaLIDSlicerLib.SampleData import registerSampleData
-from CaLIDSlicerLib.SelfCheck import SelfCheck
+from CaLIDSlicerLib.Display.Layout import registerLayouts
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Panel.Controller import Panel
+from CaLIDSlicerLib.Panel.Parameters import Parameters
+from CaLIDSlicerLib.Panel.Services import PanelServices
+from CaLIDSlicerLib.Panel.Wiring import realServices
+from CaLIDSlicerLib.Scene.SampleData import registerSampleData
+from CaLIDSlicerLib.SelfCheck.Check import SelfCheck
 from CaLIDSlicerLib.SelfTest import SelfTest
 
 OWN_PACKAGES = ("CaLIDSlicerLib", "calid")
@@ -92,7 +92,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
             proxy of the dense sequence is returned.
         :param spacing: largest distance in mm between slices of the result.
         :param options: ``phases``, ``output``, ``mask``, ``uncertainty``, ``samples``, ``steps``, ``seed``,
-            ``device``, ...: see :class:`CaLIDSlicerLib.Reconstruction.Reconstruction`.
+            ``device``, ...: see :class:`CaLIDSlicerLib.Jobs.Reconstruction.Reconstruction`.
         :raises CalidError: of one type for each remedy, from :mod:`calid.errors`.
         """
         return self.start(node, spacing, **options).wait()

@@ -37,8 +37,8 @@ from pathlib import Path
 import slicer
 slicer.mrmlScene = slicer.vtkMRMLScene()
 import CaLIDSlicerLib
-from CaLIDSlicerLib.Reconstruction import Reconstruction
-from CaLIDSlicerLib.SampleData import SampleShape, addStill
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Scene.SampleData import SampleShape, addStill
 still = addStill(SampleShape(slices=3, gap=8.0, pixel=3.0, matrix=(32, 32)))
 dense = Reconstruction(still, spacing=4.0, steps=1, samples=1, device="cpu").wait()
 module = Path(CaLIDSlicerLib.__file__).parents[1]

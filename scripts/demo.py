@@ -81,7 +81,7 @@ def _beat(data: Path | None) -> list[Path]:
 
 
 def _reconstruct(node):
-    from CaLIDSlicerLib.Reconstruction import Reconstruction
+    from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 
     return Reconstruction(node, SPACING, _sayProgress, mask=True).wait()
 
@@ -97,7 +97,7 @@ def _sayProgress(event: Event) -> None:
 
 def _readBack(volume, sparse: SliceStack) -> SliceStack:
     """The dense stack as the scene holds it, after checking that the acquired slices are untouched."""
-    from CaLIDSlicerLib.VolumeBridge import readStack, voxelsOf
+    from CaLIDSlicerLib.Scene.VolumeBridge import readStack, voxelsOf
 
     indices = [n for n, source in enumerate(json.loads(volume.GetAttribute("CaLID.acquired"))) if source is not None]
     if not np.array_equal(voxelsOf(volume)[indices], sparse.voxels[0]):

@@ -17,8 +17,8 @@ import slicer
 from calid.errors import Cancelled, UnusableInput
 from calid.protocol import Progress
 
-from .SampleData import SampleShape, addCine, addStill
-from .VolumeBridge import voxelsOf
+from .Scene.SampleData import SampleShape, addCine, addStill
+from .Scene.VolumeBridge import voxelsOf
 
 SMALL = SampleShape(phases=3, slices=3, gap=8.0, pixel=3.0, matrix=(40, 48))
 STEPS_PER_GAP = 2

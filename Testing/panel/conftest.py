@@ -138,7 +138,7 @@ def makeResult(makeVolume, lib):
     """A dense volume as ``Reconstruction`` leaves it, with mask and uncertainty."""
 
     def make(sparse, name: str = "SAX CaLID"):
-        roles = lib("Provenance")
+        roles = lib("Scene.Provenance")
         dense = makeVolume(name)
         dense.SetNodeReferenceID(roles.INPUT_ROLE, sparse.GetID())
         for role in (roles.MASK_ROLE, roles.UNCERTAINTY_ROLE):
@@ -150,7 +150,7 @@ def makeResult(makeVolume, lib):
 
 @pytest.fixture
 def services(lib) -> ScriptedServices:
-    return ScriptedServices(lib("Understanding").understand, ScriptedModels(str(ROOT / "Resources" / "Models")))
+    return ScriptedServices(lib("Panel.Understanding").understand, ScriptedModels(str(ROOT / "Resources" / "Models")))
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ class Stage:
 
     def __init__(self) -> None:
         from CaLIDSlicer import CaLIDSlicerWidget
-        from CaLIDSlicerLib.Preflight import preflight
-        from CaLIDSlicerLib.Understanding import understand
+        from CaLIDSlicerLib.Panel.Understanding import understand
+        from CaLIDSlicerLib.Setup.Preflight import preflight
 
         slicer.mrmlScene = slicer.vtkMRMLScene()
         self.sequences = slicer.vtkSlicerSequencesLogic()  # makes sequence nodes known to the scene
@@ -70,7 +70,7 @@ class Stage:
         self.ui.weightsLabel.setText("…/Resources/Models")  # the same on every machine
 
     def loadSample(self) -> Any:
-        from CaLIDSlicerLib.SampleData import addCine
+        from CaLIDSlicerLib.Scene.SampleData import addCine
 
         proxy = addCine()
         self.widget.enter()
@@ -104,9 +104,9 @@ def failed(stage: Stage) -> None:
 
 def done(stage: Stage) -> None:
     """The dense cine is there, and was checked."""
-    from CaLIDSlicerLib.PanelResults import browserOf
-    from CaLIDSlicerLib.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
-    from CaLIDSlicerLib.SampleData import addCine
+    from CaLIDSlicerLib.Panel.Results import browserOf
+    from CaLIDSlicerLib.Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
+    from CaLIDSlicerLib.Scene.SampleData import addCine
 
     sparse = stage.loadSample()
     stage.ui.selfCheckButton.click()

@@ -179,11 +179,11 @@ def test_cleanup_cancels_and_lets_go(module, services, makeVolume, scene, app):
 
 
 def test_reload_takes_the_packages_anew(widget, lib):
-    before = lib("PanelState")
+    before = lib("Panel.State")
     widget.onReload()
     assert widget.reloaded == 1
     assert not [name for name in sys.modules if name.partition(".")[0] in ("CaLIDSlicerLib", "calid")]
-    assert lib("PanelState") is not before
+    assert lib("Panel.State") is not before
 
 
 def test_sample_data_is_offered_after_start_up_and_not_before(module, app, monkeypatch):

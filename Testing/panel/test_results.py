@@ -89,7 +89,7 @@ def test_a_volume_that_is_no_result_cannot_be_compared(widget, result, makeVolum
 
 
 def test_a_result_without_uncertainty_shows_none(widget, result, lib):
-    result.SetNodeReferenceID(lib("Provenance").UNCERTAINTY_ROLE, None)
+    result.SetNodeReferenceID(lib("Scene.Provenance").UNCERTAINTY_ROLE, None)
     widget.panel.enter()
     assert not widget.ui.uncertaintyButton.isEnabled()
     assert widget.ui.synthesisedButton.isEnabled()
@@ -104,11 +104,11 @@ def test_a_deleted_result_disables_its_buttons(widget, scene, result):
 def test_a_cine_plays_and_pauses(makeWidget, makeCine, services, lib):
     proxy = makeCine()
     ui = makeWidget().ui
-    proxy.SetNodeReferenceID(lib("Provenance").INPUT_ROLE, proxy.GetID())
+    proxy.SetNodeReferenceID(lib("Scene.Provenance").INPUT_ROLE, proxy.GetID())
     ui.resultSelector.setCurrentNode(proxy)
     ui.playButton.click()
     ui.playButton.click()
-    browser = lib("PanelResults").browserOf(proxy)
+    browser = lib("Panel.Results").browserOf(proxy)
     assert browser.GetName() == "Cine browser"
     assert services.display.calls == [("play", browser, True), ("play", browser, False)]
 
@@ -118,8 +118,8 @@ def test_a_finished_cine_plays(makeWidget, makeCine, services, lib):
     ui = makeWidget().ui
     ui.applyButton.click()
     job = services.logic.job
-    proxy.SetNodeReferenceID(lib("Provenance").INPUT_ROLE, proxy.GetID())
-    job.volume, job.browser = proxy, lib("PanelResults").browserOf(proxy)
+    proxy.SetNodeReferenceID(lib("Scene.Provenance").INPUT_ROLE, proxy.GetID())
+    job.volume, job.browser = proxy, lib("Panel.Results").browserOf(proxy)
     job.end()
     assert ui.playButton.isChecked()
     assert services.display.calls == [("showResult", job)]

@@ -14,7 +14,7 @@ SPACING = 5.0
 
 
 def test_sparse_to_dense_on_the_sample_cine(module, lib, services, scene, makeWidget, pumpUntil):
-    sparse = lib("SampleData").addCine()  # step 1
+    sparse = lib("Scene.SampleData").addCine()  # step 1
     services.logic = module.CaLIDSlicerLogic([sys.executable, "-m", "calid.worker"])
     widget = makeWidget()
     ui = widget.ui
@@ -29,8 +29,8 @@ def test_sparse_to_dense_on_the_sample_cine(module, lib, services, scene, makeWi
     assert services.told == []
     dense = ui.resultSelector.currentNode()
     assert ui.statusLabel.text() == f"{dense.GetName()} is ready."
-    made = lib("VolumeBridge").voxelsOf(dense)
-    np.testing.assert_array_equal(made[::2], lib("VolumeBridge").voxelsOf(sparse))
+    made = lib("Scene.VolumeBridge").voxelsOf(dense)
+    np.testing.assert_array_equal(made[::2], lib("Scene.VolumeBridge").voxelsOf(sparse))
     assert len(made) == 15
 
     ui.fadeSlider.setValue(30)  # step 4

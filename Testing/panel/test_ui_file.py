@@ -76,7 +76,7 @@ def test_every_named_widget_is_used_or_holds_others():
 
 
 def test_every_parameter_has_a_widget_and_the_other_way_round(lib):
-    assert sorted(PARAMETERS.values()) == sorted(lib("Parameters").Parameters.allParameters)
+    assert sorted(PARAMETERS.values()) == sorted(lib("Panel.Parameters").Parameters.allParameters)
 
 
 @pytest.mark.parametrize("name", WIDGETS)

@@ -23,7 +23,7 @@ SHOWN = (
 @pytest.fixture
 def devices(lib, monkeypatch):
     """A graphics card and a processor, found without asking."""
-    wiring, DeviceReport = lib("PanelWiring"), lib("DeviceProbe").DeviceReport
+    wiring, DeviceReport = lib("Panel.Wiring"), lib("Setup.DeviceProbe").DeviceReport
     found = [
         DeviceReport("cuda:0", "Card", 5 * 2**30, 6 * 2**30, "2.12", True),
         DeviceReport("cpu", "CPU with 8 cores", None, None, "2.12", True, 8),
@@ -41,7 +41,7 @@ def devices(lib, monkeypatch):
 
 
 def test_everything_is_there(lib):
-    real = lib("PanelWiring").realServices("logic", "ask", "tell", "chooseFile")
+    real = lib("Panel.Wiring").realServices("logic", "ask", "tell", "chooseFile")
     given = {field.name: getattr(real, field.name) for field in dataclasses.fields(real)}
     assert [name for name, value in given.items() if value is None] == []
     assert [name for name in SHOWN if not callable(getattr(real.display, name))] == []
@@ -59,7 +59,7 @@ def test_a_device_that_is_not_there(devices):
 
 
 def test_the_chosen_device_survives_the_real_preflight(widget, services, devices, lib):
-    services.findDevice, services.preflight = devices.findDevice, lib("Preflight").preflight
+    services.findDevice, services.preflight = devices.findDevice, lib("Setup.Preflight").preflight
     widget.ui.deviceComboBox.setCurrentIndex(3)
     widget.ui.applyButton.click()
     assert services.logic.job.options["device"] == "cpu"

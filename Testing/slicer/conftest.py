@@ -14,7 +14,7 @@ import pytest
 import slicer
 
 from calid.phantom.beating_heart import make_phantom
-from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 
 CALID_PARENT = Path(__file__).parents[2] / "CaLIDSlicer"
 

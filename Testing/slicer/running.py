@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 
 
 def nodesOf(scene) -> set[str]:

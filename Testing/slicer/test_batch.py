@@ -14,8 +14,8 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from CaLIDSlicerLib.Reconstruction import Reconstruction
-from CaLIDSlicerLib.SampleData import SampleShape, addCine, addStill
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Scene.SampleData import SampleShape, addCine, addStill
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "batch_in_slicer.py"
 SMALL = SampleShape(phases=2, slices=3, gap=8.0, pixel=4.0, matrix=(24, 32))

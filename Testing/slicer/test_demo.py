@@ -16,8 +16,8 @@ from calid.errors import CalidError
 from calid.phantom.beating_heart import make_phantom
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
-from CaLIDSlicerLib.Reconstruction import Reconstruction
-from CaLIDSlicerLib.VolumeBridge import readStack, voxelsOf
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Scene.VolumeBridge import readStack, voxelsOf
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

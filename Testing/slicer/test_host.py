@@ -12,7 +12,7 @@ import slicer
 
 from calid.errors import CalidError
 from CaLIDSlicerLib import Host
-from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 
 
 class Timer:
@@ -101,7 +101,7 @@ def test_the_event_loop_of_the_application_drives_the_job(app, makeVolume, repea
 def test_nothing_heavy_is_imported_into_slicer():
     code = """
 import sys
-from CaLIDSlicerLib import Reconstruction
+from CaLIDSlicerLib.Jobs import Reconstruction
 print(*sorted(set(sys.modules) & {"torch", "diffusers", "SimpleITK", "scipy", "safetensors", "qt"}))
 """
     environment = {**Host.workerEnvironment(), "PYTHONPATH": str(Host.CALID_PARENT)}

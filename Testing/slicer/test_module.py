@@ -12,9 +12,9 @@ import pytest
 
 from calid.errors import Cancelled, UnusableInput
 from calid.protocol import Checked
-from CaLIDSlicerLib.VolumeBridge import voxelsOf
+from CaLIDSlicerLib.Scene.VolumeBridge import voxelsOf
 
-OWN = ("CaLIDSlicerLib.Panel", "CaLIDSlicerLib.Parameters")
+OWN = ("CaLIDSlicerLib.Panel.Controller", "CaLIDSlicerLib.Panel.Parameters")
 
 
 class Base:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from CaLIDSlicerLib import SelfTest as selfTestFile
-from CaLIDSlicerLib.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 from CaLIDSlicerLib.SelfTest import SelfTest
 
 # In Slicer the Sequences module lets proxies follow the selected phase.

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CaLIDSlicerLib import Dependencies, DeviceProbe, Preflight, SelfCheckReport, StackWarnings, Understanding
+from CaLIDSlicerLib.Panel import Understanding
+from CaLIDSlicerLib.Scene import StackWarnings
+from CaLIDSlicerLib.SelfCheck import Report as SelfCheckReport
+from CaLIDSlicerLib.Setup import Dependencies, DeviceProbe, Preflight
 
 MODULE_FOLDER = Path(__file__).parents[2] / "CaLIDSlicer"
 FILES = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib").glob("*.py"))]

@@ -1,0 +1,89 @@
+"""Colour over the dense volume: where the model is unsure, and which slices it has made."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
+from ..Scene.VolumeBridge import voxelsOf
+from .Layout import DENSE_VIEWS, SliceView, inputOf, viewsShowing
+from .Modules import moduleLogic
+
+UNCERTAINTY_OPACITY = 0.6
+MASK_OPACITY = 0.3
+UNCERTAINTY_COLOURS = "vtkMRMLColorTableNodeFileInferno.txt"
+
+_HIDDEN_SHARE = 0.2  # of the colour scale: what is less unsure is left clear, so that the image stays readable
+
+
+def showUncertainty(volume, visible: bool = True, logic=None) -> bool:
+    """Colour the views of the dense volume by its uncertainty, with a legend; else put the input back there.
+
+    :param logic: vtkSlicerColorLogic, for the legend; ``None`` takes that of Slicer's module.
+    :return: whether the volume has an uncertainty and a view.
+    """
+    spread, views = volume.GetNodeReference(UNCERTAINTY_ROLE), viewsShowing(volume)
+    if spread is None:
+        return False
+    if visible:
+        colourByUncertainty(spread)
+    shown = spread if visible else inputOf(volume)
+    for view in views:
+        view.layers.SetForegroundVolumeID(shown.GetID() if shown else None)
+        view.layers.SetForegroundOpacity(UNCERTAINTY_OPACITY if visible else 0)
+    _showLegend(spread, visible, logic or moduleLogic("colors"))
+    return bool(views)
+
+
+def showSynthesised(volume, visible: bool = True) -> bool:
+    """Tint the synthesised slices where slices are seen from the side: a whole tinted short axis would hide the heart.
+
+    :return: whether the volume has a mask of its synthesised slices and a view.
+    """
+    mask = volume.GetNodeReference(MASK_ROLE)
+    views = [view for view in viewsShowing(volume) if not _isShortAxis(view)]
+    if mask is None:
+        return False
+    for view in views:
+        view.layers.SetLabelVolumeID(mask.GetID() if visible else None)
+        view.layers.SetLabelOpacity(MASK_OPACITY)
+    return bool(views)
+
+
+def colourByUncertainty(spread) -> None:
+    """Set the colours of an uncertainty volume: clear where it is small, brighter the larger it is."""
+    values = voxelsOf(spread)
+    positive = values[values > 0]
+    high = float(np.percentile(positive, 99)) if positive.size else 1.0
+    display = spread.GetDisplayNode()
+    display.SetAndObserveColorNodeID(UNCERTAINTY_COLOURS)
+    display.AutoWindowLevelOff()  # else a cine would change its colours from phase to phase
+    display.SetWindowLevelMinMax(0, high)
+    display.SetAutoThreshold(False)
+    display.SetThreshold(_HIDDEN_SHARE * high, float(max(values.max(), high)))
+    display.SetApplyThreshold(True)
+
+
+def _showLegend(spread, visible: bool, logic) -> None:
+    if logic is None:
+        return
+    legend = logic.GetColorLegendDisplayNode(spread)
+    if legend is None and visible:
+        legend = logic.AddDefaultColorLegendDisplayNode(spread)
+        legend.SetTitleText("Uncertainty (± intensity)")
+        legend.SetNumberOfLabels(3)
+        legend.SetSize(0.08, 0.5)
+    if legend:
+        legend.SetLabelFormat(f"%.{_decimals(spread.GetDisplayNode().GetWindowLevelMax())}f")
+        legend.SetVisibility(visible)
+
+
+def _decimals(high: float) -> int:
+    """So many that two digits of ``high`` are shown: intensities are hundreds in one image, and up to 1 in another."""
+    return max(0, 1 - math.floor(math.log10(high)))
+
+
+def _isShortAxis(view: SliceView) -> bool:
+    return view.plane.GetLayoutName() == DENSE_VIEWS[0]

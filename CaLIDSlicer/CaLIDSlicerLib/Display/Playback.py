@@ -1,0 +1,31 @@
+"""A cine that beats at the pace of the heart."""
+
+from __future__ import annotations
+
+from ..Scene.PhaseTimes import phaseTimes
+
+BEAT_SECONDS = 1.0
+"""Length of a heart cycle whose times are not known."""
+
+
+def play(browser, playing: bool = True) -> bool:
+    """Start or stop a sequence browser, in a loop, at the heart's own rate as far as it is known.
+
+    :param browser: vtkMRMLSequenceBrowserNode, or ``None`` for a still.
+    """
+    if browser is None:
+        return False
+    if playing:
+        browser.SetPlaybackRateFps(framesPerSecond(browser.GetMasterSequenceNode()))
+        browser.SetPlaybackLooped(True)
+        browser.SetPlaybackItemSkippingEnabled(True)  # a slow computer keeps the pace and leaves phases out
+    browser.SetPlaybackActive(playing)
+    return True
+
+
+def framesPerSecond(sequence) -> float:
+    """Phases per second: from the times of the phases, or one beat in :data:`BEAT_SECONDS` if they are not known."""
+    times = phaseTimes(sequence) or ()
+    if len(times) < 2:
+        return max(sequence.GetNumberOfDataNodes(), 1) / BEAT_SECONDS
+    return 1000 * (len(times) - 1) / (times[-1] - times[0])

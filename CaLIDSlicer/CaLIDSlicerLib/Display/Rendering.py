@@ -1,0 +1,95 @@
+"""The dense heart in 3D: volume rendering with transfer functions made for bright-blood cardiac MR.
+
+Slicer has no preset for it, and MR intensities have no unit, so the functions follow from the volume's own percentiles.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+from ..Scene.VolumeBridge import voxelsOf
+from .Geometry import HEART_SHARE, worldMatrix
+from .Modules import moduleLogic
+
+CROP_SHARE = 0.5
+"""Share of the in-plane field of view that is rendered: in 3D what lies beside the heart also lies in front of it."""
+
+# Percentile around the heart -> opacity and colour of lung, myocardium, the wall of the blood pool, and blood; the
+# percentiles are those of the labels of 20 ACDC patients, where they vary by some 8 points.
+_LOOK = (
+    (42, 0.0, (0.0, 0.0, 0.0)),
+    (53, 0.04, (0.45, 0.10, 0.07)),
+    (65, 0.25, (0.85, 0.40, 0.28)),
+    (82, 0.85, (1.00, 0.92, 0.80)),
+)
+
+
+def showVolumeRendering(volume, visible: bool = True, logic=None) -> bool:
+    """Show or hide the heart of a volume in the 3D view, cropped to the middle of the field of view.
+
+    :param logic: vtkSlicerVolumeRenderingLogic; ``None`` takes that of Slicer's module.
+    :return: whether there is a volume rendering to show or hide.
+    """
+    logic = logic or moduleLogic("volumerendering")
+    if logic is None:
+        return False
+    display = logic.GetFirstVolumeRenderingDisplayNode(volume)
+    if display is None and visible:
+        display = _create(volume, logic)
+    if display is None:
+        return False
+    display.SetVisibility(visible)
+    return True
+
+
+def _create(volume, logic):
+    display = logic.CreateDefaultVolumeRenderingNodes(volume)
+    applyBrightBloodLook(display.GetVolumePropertyNode(), voxelsOf(volume))
+    _cropToHeart(volume, display, logic)
+    return display
+
+
+def applyBrightBloodLook(propertyNode, voxels: np.ndarray) -> None:
+    """Make blood bright and opaque, myocardium translucent and the rest invisible.
+
+    :param propertyNode: the vtkMRMLVolumePropertyNode to change.
+    :param voxels: (k, j, i), of which the middle of each slice counts.
+    """
+    opacity, colour = vtk.vtkPiecewiseFunction(), vtk.vtkColorTransferFunction()
+    for value, (_, share, rgb) in zip(_levels(voxels), _LOOK, strict=True):
+        opacity.AddPoint(value, share)
+        colour.AddRGBPoint(value, *rgb)
+    propertyNode.SetScalarOpacity(opacity)
+    propertyNode.SetColor(colour)
+    appearance = propertyNode.GetVolumeProperty()
+    appearance.SetInterpolationTypeToLinear()
+    appearance.ShadeOff()  # inside of blood the gradient is noise, and a shade would make it black and white
+
+
+def _levels(voxels: np.ndarray) -> np.ndarray:
+    """The intensities of the look's percentiles, each above the one before, as a transfer function needs."""
+    margins = [round(size * (1 - HEART_SHARE) / 2) for size in voxels.shape[1:]]
+    heart = voxels[:, margins[0] : voxels.shape[1] - margins[0], margins[1] : voxels.shape[2] - margins[1]]
+    levels = np.percentile(heart, [percentile for percentile, *_ in _LOOK])
+    least = max(float(np.ptp(levels)), 1e-6) * 1e-3
+    return np.maximum.accumulate(levels - least * np.arange(len(levels))) + least * np.arange(len(levels))
+
+
+def _cropToHeart(volume, display, logic) -> None:
+    """Leave out the chest wall, which is as bright as blood and lies in front of the heart."""
+    region = logic.CreateROINode(display)
+    affine, size = worldMatrix(volume), np.array(volume.GetImageData().GetDimensions())
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    placed = affine / [*steps, 1]
+    placed[:, 3] = affine @ [*(size - 1) / 2, 1]
+    region.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(placed))
+    region.SetSize(*(steps * size * (CROP_SHARE, CROP_SHARE, 1)))
+    region.SetName(f"{volume.GetName()} crop")
+    region.SetDisplayVisibility(False)
+    display.SetCroppingEnabled(True)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volume.GetScene())
+    item, beside = hierarchy.GetItemByDataNode(region), hierarchy.GetItemByDataNode(volume)
+    if item and beside:  # it goes away with the folder of the results
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))

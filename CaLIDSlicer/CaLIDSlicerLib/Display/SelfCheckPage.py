@@ -1,0 +1,37 @@
+"""The page of a self-check: the worst slice real, predicted and interpolated, above plot and table."""
+
+from __future__ import annotations
+
+from .Geometry import extentsOf, look, planesOf, scaleToFit
+from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, link, showSelfCheckLayout, sliceViews
+from .Modules import settleViews
+
+
+def showReport(report) -> bool:
+    """Show a :class:`..SelfCheck.Report.SelfCheckReport`; false where there are no views.
+
+    A node of the report that was deleted meanwhile leaves its view empty.
+    """
+    scene = next((node.GetScene() for node in (report.table, report.plot) if node.GetScene()), None)
+    if scene is None or not showSelfCheckLayout(scene):
+        return False
+    settleViews()
+    _showPictures(scene, report.picture)
+    plotView = scene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
+    tableView = scene.GetSingletonNode(TABLE_VIEW, "vtkMRMLTableViewNode")
+    if plotView:
+        plotView.SetPlotChartNodeID(report.plot.GetID())
+    if tableView:
+        tableView.SetTableNodeID(report.table.GetID())
+    return True
+
+
+def _showPictures(scene, pictures) -> None:
+    views = sliceViews(scene, PICTURE_VIEWS)
+    for view, picture in zip(views, pictures, strict=False):
+        if picture.GetScene() is None:
+            continue
+        view.layers.SetBackgroundVolumeID(picture.GetID())
+        short, extent = planesOf(picture)[0], extentsOf(picture)[0]
+        look(view.plane, short, scaleToFit(view.plane, extent))
+    link(views)

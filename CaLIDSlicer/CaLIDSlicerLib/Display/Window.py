@@ -1,0 +1,33 @@
+"""One window and level for two volumes: what is compared must be shown in the same grey scale."""
+
+from __future__ import annotations
+
+import vtk
+from slicer.util import VTKObservationMixin
+
+from ..Scene.VolumeBridge import copyWindowLevel
+
+
+class SharedWindow(VTKObservationMixin):
+    """Keeps window and level of two volumes equal, whichever of them the user changes; of one pair at a time."""
+
+    def share(self, first, second) -> None:
+        """Give ``second`` the grey scale of ``first``, and keep them equal from now on."""
+        self.removeObservers()
+        copyWindowLevel(first, second)
+        displays = [node.GetDisplayNode() for node in (first, second)]
+        if None in displays:
+            return
+        if displays[0].GetWindow() > 0:
+            displays[0].AutoWindowLevelOff()  # else the window of a cine would change from phase to phase, in both
+        for changed, other in (displays, displays[::-1]):
+            self.addObserver(changed, vtk.vtkCommand.ModifiedEvent, _follow(other))
+
+
+def _follow(other):
+    def copy(changed, _event) -> None:
+        if changed.GetWindow() != other.GetWindow() or changed.GetLevel() != other.GetLevel():
+            other.AutoWindowLevelOff()
+            other.SetWindowLevel(changed.GetWindow(), changed.GetLevel())
+
+    return copy

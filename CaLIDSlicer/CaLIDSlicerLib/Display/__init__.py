@@ -1,0 +1,1 @@
+"""What the views of Slicer show of a result."""

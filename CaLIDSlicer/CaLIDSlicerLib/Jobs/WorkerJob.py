@@ -1,0 +1,155 @@
+"""The life of one worker process: started, watched from the main thread by polling, and always cleaned up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from calid.errors import CalidError, Cancelled, OutOfResources
+from calid.protocol import Event, Failed, Job
+from calid.stacks.stack import SliceStack
+
+from .. import Host
+from .Errors import errorFromEvent, errorFromExit
+from .JobFolder import JobFolder
+from .Worker import Worker
+
+POLL_MILLISECONDS = 100
+
+
+class WorkerJob:
+    """A running worker process, to be derived from: a subclass reads its input and makes nodes of what it says.
+
+    The constructor starts the worker; :meth:`poll` does the rest, called by Slicer's event loop or, without one, by
+    :meth:`wait`. Whatever the end, no process and no temporary file is left. Afterwards ``finished`` is true and
+    ``error`` is ``None`` or says what happened; a node of ``inputs`` that leaves the scene meanwhile is a cancel.
+
+    A subclass gives :meth:`_receive` and :meth:`_outcome`, and may give :meth:`_settle`.
+
+    :param inputs: the nodes that must stay in their scene, each by what it is called in a message.
+    :param stack: written to the job folder, with ``job``.
+    :param onProgress: called with every event that :meth:`_receive` leaves.
+    :param onFinished: called once with this object, after success, failure or cancel.
+    :param workerCommand: replaces the worker program; the job folder is appended.
+    """
+
+    activity = "job"
+    """What a message calls this job."""
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Any],
+        stack: SliceStack,
+        job: Job,
+        onProgress: Callable[[Event], None] | None = None,
+        onFinished: Callable[[Any], None] | None = None,
+        workerCommand: Sequence[str] | None = None,
+    ) -> None:
+        self.error: CalidError | None = None
+        self.finished = False
+        self._onProgress, self._onFinished = onProgress, onFinished
+        self._watched: list[tuple[str, Any, Any, str]] = []
+        self._isPolling = False
+        for what, node in inputs.items():
+            self._watch(what, node)
+        self._folder, self._worker = _launch(stack, job, workerCommand or Host.workerCommand())
+        self._stopPolling = Host.callRegularly(self.poll, POLL_MILLISECONDS)
+
+    def poll(self) -> None:
+        """Handle what the worker said since the last call; call it often, from the main thread."""
+        if self.finished or self._isPolling:  # a callback may let the event loop run, and that would poll again
+            return
+        self._isPolling = True
+        try:
+            self._advance()
+        except CalidError as error:
+            self._finish(error)
+        except MemoryError:
+            self._finish(OutOfResources("the result does not fit into memory", "ask for a larger spacing"))
+        except BaseException as error:
+            self._finish(CalidError(f"{type(error).__name__}: {error}"))
+            raise
+        finally:
+            self._isPolling = False
+
+    def cancel(self) -> None:
+        """End the job, its processes and its temporary files within 2 seconds; the scene stays as it was."""
+        self._finish(Cancelled(f"the {self.activity} was cancelled"))
+
+    def wait(self):
+        """Block until the end and return what was made, or raise the error. Ctrl-C cancels."""
+        try:
+            while not self.finished:
+                self.poll()
+                Host.pause(0.02)
+        finally:
+            self.cancel()
+        if self.error:
+            raise self.error
+        return self._outcome()
+
+    def _receive(self, event: Event) -> bool | None:
+        """Use an event that carries a result.
+
+        :return: ``None`` for an event that carries none, else whether it was the last one.
+        """
+        raise NotImplementedError
+
+    def _outcome(self):
+        """What :meth:`wait` returns after success."""
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """Called once at the end, with ``error`` set, before ``onFinished``: here the scene is put back in order."""
+
+    def _watch(self, what: str, node) -> None:
+        self._watched.append((what, node, node.GetScene(), node.GetID()))
+
+    def _removedNode(self) -> str | None:
+        """What has left its scene: one that was closed must not get the result of the patient before."""
+        gone = (what for what, node, scene, nodeId in self._watched if scene.GetNodeByID(nodeId) is not node)
+        return next(gone, None)
+
+    def _advance(self) -> None:
+        removed = self._removedNode()
+        if removed:
+            raise Cancelled(f"the {removed} was removed from the scene, so its {self.activity} was cancelled")
+        exitCode = self._worker.exitCode()  # asked first: what it said before its end is read below
+        for event in self._worker.events():
+            self._handle(event)
+            if self.finished:
+                return
+        if exitCode is not None:
+            raise errorFromExit(exitCode, self._worker.lastWords())
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Failed):
+            raise errorFromEvent(event)
+        isLast = self._receive(event)
+        if isLast:
+            self._finish(None)
+        elif isLast is None and self._onProgress:
+            self._onProgress(event)
+
+    def _finish(self, error: CalidError | None) -> None:
+        if self.finished:
+            return
+        self.error, self.finished = error, True
+        self._stopPolling()
+        self._worker.end()
+        self._folder.remove()
+        try:
+            self._settle()
+        finally:
+            if self._onFinished:
+                self._onFinished(self)
+
+
+def _launch(stack: SliceStack, job: Job, command: Sequence[str]) -> tuple[JobFolder, Worker]:
+    folder = JobFolder(Host.temporaryFolder())
+    try:
+        folder.write(stack, job)
+        return folder, Worker([*command, str(folder.path)], Host.workerEnvironment())
+    except BaseException:
+        folder.remove()
+        raise

@@ -1,0 +1,1 @@
+"""Worker processes, from a folder of arrays to their end."""

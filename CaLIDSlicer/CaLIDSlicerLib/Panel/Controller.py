@@ -1,0 +1,211 @@
+"""The panel: shows the state of its parameters and of what runs, and passes presses of buttons on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from ..Scene.VolumeBridge import ijkToRasOf
+from .Advanced import PanelAdvanced
+from .Preparation import Preparation, phasesOf
+from .Results import PanelResults
+from .Run import PanelRun
+from .Services import PanelServices
+from .State import Activity, PanelState, Plan, panelState, planFor
+
+
+class Panel(VTKObservationMixin):
+    """Behaviour of the widgets of ``CaLIDSlicer.ui``.
+
+    :param ui: object with the named widgets as attributes.
+    """
+
+    def __init__(self, ui: Any, services: PanelServices) -> None:
+        super().__init__()
+        self.ui, self._services = ui, services
+        self._widgets = _widgetsByParameter(ui)
+        self._parameters: Any = None
+        self._guiTag: Any = None
+        self._understanding: Any = None
+        self._understoodNode: Any = None
+        self._geometry: Any = None
+        preparation = Preparation(services)
+        self._results = PanelResults(ui, services)
+        self._advanced = PanelAdvanced(ui, services, preparation)
+        self.run = PanelRun(services, preparation, self._refresh, self._onVolume, self._results.setReport)
+        ui.applyButton.clicked.connect(self.onApply)
+        ui.selfCheckButton.clicked.connect(self._onSelfCheck)
+        self._refresh()
+
+    def setParameters(self, parameters: Any) -> None:
+        """Connect the widgets with the ``Parameters`` of a scene; ``None`` disconnects them."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self.removeObservers()
+        self._parameters = parameters
+        if parameters is not None:
+            _chooseFirstVolume(parameters)
+            self._guiTag = parameters.connectParametersToGui(self._widgets)
+            node = parameters.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            self.addObserver(node.GetScene(), slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._onNodeRemoval)
+        self._understandAnew()
+
+    @property
+    def isConnected(self) -> bool:
+        """Whether there are parameters to show: not from the end of a scene to the next :meth:`setParameters`."""
+        return self._parameters is not None
+
+    def enter(self) -> None:
+        """Look at the input again: it may have been changed, or loaded, since the panel was left."""
+        if self._parameters is not None:
+            _chooseFirstVolume(self._parameters)
+            self._understandAnew()
+
+    def close(self) -> None:
+        """End what runs and let go of the scene."""
+        self.run.close()
+        self._services.display.end()
+        self.setParameters(None)
+
+    def onApply(self) -> None:
+        """Start, or cancel what runs."""
+        if self._parameters is None:
+            return
+        if self.run.activity is not Activity.NOTHING:
+            self.run.cancel(self._parameters.keepPhases)
+            return
+        self._understandAnew()  # the voxels may have changed since the node was chosen
+        plan = self._plan()
+        if plan and plan.slices:
+            self.run.reconstruct(self._parameters, self._understanding, plan)
+
+    def _onSelfCheck(self) -> None:
+        self._understandAnew()
+        if self._understanding is not None and not self._understanding.error:
+            self.run.selfCheck(self._parameters, self._understanding)
+
+    def _onVolume(self, job: Any) -> None:
+        if self._parameters is not None:
+            self._parameters.result = job.volume
+        show = self._results.showFinished if job.finished else self._results.showFirstPhase
+        try:
+            show(job)
+        except Exception:  # a view that fails must not cost the result, which is in the scene
+            logging.exception("CaLIDSlicer could not show its result")
+
+    def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
+        if self._parameters.input is not self._understoodNode:
+            self._understandAnew()
+        else:
+            self._refresh()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoval(self, _scene: Any, _event: Any, node: Any) -> None:
+        """Choose nothing, before the selector chooses the next node in its list: that one would be overwritten.
+
+        Slicer's selectors hear of a removal last (``qMRMLSceneModel::setMRMLScene``: priority -10).
+        """
+        if node is self._parameters.output:
+            self._parameters.output = None
+        if node is self._parameters.result:
+            self._parameters.result = None
+
+    def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
+        """Look again: a selector takes a node before its voxels and its geometry are loaded; not while a cine plays."""
+        if self._understanding.error or _geometryOf(self._understoodNode) != self._geometry:
+            self._understandAnew()
+
+    def _understandAnew(self) -> None:
+        node = self._parameters.input if self._parameters is not None else None
+        if node is not self._understoodNode:
+            self._watchInput(node)
+        self._geometry = _geometryOf(node)
+        self._understanding = self._services.understand(node) if node is not None else None
+        self._refresh()
+
+    def _watchInput(self, node: Any) -> None:
+        self._results.setReport(None)
+        self.removeObservers(self._onInputModified)
+        for event in _changesOf(node) if node is not None else ():
+            self.addObserver(node, event, self._onInputModified)
+        self._understoodNode = node
+
+    def _plan(self) -> Plan | None:
+        if self._parameters is None or self._understanding is None or self._understanding.error:
+            return None
+        return planFor(self._understanding.stack, self._parameters.spacing, self._parameters.isotropic)
+
+    def _savesPhases(self) -> bool:
+        if self.run.activity is Activity.RECONSTRUCTION:
+            return self.run.phases > 1
+        return self._understanding is not None and phasesOf(self._parameters, self._understanding) > 1
+
+    def _refresh(self) -> None:
+        isotropic = self._parameters is not None and self._parameters.isotropic
+        self._showState(
+            panelState(self._understanding, self._plan(), isotropic, self.run.activity, self._savesPhases())
+        )
+        self._showRun()
+        parameters = self._parameters
+        self._results.setVolume(parameters.result if parameters is not None else None)
+        self._advanced.showDevice(parameters.device.value if parameters is not None else "auto")
+
+    def _showState(self, state: PanelState) -> None:
+        ui = self.ui
+        _say(ui.understoodLabel, state.understood)
+        _say(ui.inputWarningLabel, state.inputWarnings)
+        _say(ui.planLabel, state.plan)
+        ui.phasesComboBox.setEnabled(state.phasesEnabled)
+        ui.spacingSpinBox.setEnabled(state.spacingEnabled)
+        for settings in (ui.inputSelector, ui.outputSection, ui.advancedSection):
+            settings.setEnabled(state.settingsEnabled)
+        ui.applyButton.setText(state.applyText)
+        ui.applyButton.setToolTip(state.applyToolTip)
+        ui.applyButton.setEnabled(state.applyEnabled)
+        ui.keepPhasesCheckBox.setVisible(state.keepVisible)
+        ui.selfCheckButton.setEnabled(state.selfCheckEnabled)
+
+    def _showRun(self) -> None:
+        run = self.run
+        self.ui.progressBar.setVisible(run.activity is not Activity.NOTHING)
+        self.ui.progressBar.setValue(round(1000 * run.fraction))
+        _say(self.ui.statusLabel, run.status)
+        _say(self.ui.notesLabel, "\n".join(run.notes))
+
+
+def _geometryOf(node: Any) -> Any:
+    return ijkToRasOf(node).tolist() if node is not None and node.IsA("vtkMRMLVolumeNode") else None
+
+
+def _changesOf(node: Any) -> tuple[int, ...]:
+    """The events by which a volume or a sequence says that it has been filled."""
+    isVolume = node.IsA("vtkMRMLVolumeNode")
+    voxels = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,) if isVolume else ()
+    return (vtk.vtkCommand.ModifiedEvent, *voxels)
+
+
+def _say(label: Any, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))  # an empty label would leave a gap in the layout
+
+
+def _widgetsByParameter(ui: Any) -> dict[str, Any]:
+    """Which widget shows which parameter, as the ``.ui`` says.
+
+    Slicer's ``connectGui(ui)`` reads the same, but does not return the tag by which to disconnect. To be read once:
+    among what ``ui`` names are inner widgets of others, and Qt may have replaced one of them by the next scene.
+    """
+    named = ((widget.property("SlicerParameterName"), widget) for widget in vars(ui).values())
+    return {name: widget for name, widget in named if name}
+
+
+def _chooseFirstVolume(parameters: Any) -> None:
+    if parameters.input is None:
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps are among them
+        shown = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
+        parameters.input = next((node for node in shown if not node.GetHideFromEditors()), None)

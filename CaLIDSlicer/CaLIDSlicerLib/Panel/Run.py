@@ -1,0 +1,188 @@
+"""One run at a time, from the press of a button to its end: what is happening, in words and as a fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from calid.errors import CalidError, Cancelled
+from calid.protocol import Event, Progress, Started, Warned
+
+from .Preparation import Preparation, Ready, phasesOf
+from .Services import PanelServices
+from .State import Activity, Plan, errorText, progressText, warningText
+
+DOUBLE_CLICK_SECONDS = 0.5
+"""The second click of a double click on Apply must not cancel what the first one started."""
+
+
+class PanelRun:
+    """A reconstruction or a self-check, with its preparation.
+
+    :param onChange: called when ``activity``, ``status``, ``notes`` or ``fraction`` changed.
+    :param onVolume: called with the job when its first phase is in the scene, and when it ended and left a volume.
+    :param onReport: called with the report of a self-check that succeeded.
+    """
+
+    def __init__(
+        self,
+        services: PanelServices,
+        preparation: Preparation,
+        onChange: Callable[[], None],
+        onVolume: Callable[[Any], None],
+        onReport: Callable[[Any], None],
+    ) -> None:
+        self._services, self._preparation = services, preparation
+        preparation.say = self._say
+        self._onChange, self._onVolume, self._onReport = onChange, onVolume, onReport
+        self.activity = Activity.NOTHING
+        self.status = ""
+        self._expected: list[str] = []
+        self._warnings: list[str] = []
+        self.fraction = 0.0
+        self.phases = 1
+        self._job: Any = None
+        self._startedAt = 0.0
+        self._isShown = False
+
+    @property
+    def notes(self) -> list[str]:
+        """What was expected of a run that is not over, and what it warned of."""
+        isOver = self.activity is Activity.NOTHING
+        return [*([] if isOver else self._expected), *self._warnings]
+
+    def reconstruct(self, parameters: Any, understanding: Any, plan: Plan) -> None:
+        """Prepare and start a reconstruction; does nothing while something else runs."""
+        node, output, phases = parameters.input, parameters.output, parameters.phases.value
+
+        def launch(options: dict[str, Any]) -> Any:
+            return self._services.logic.start(
+                node,
+                plan.spacing,
+                self._onProgress,
+                self._onReconstructed,
+                onPhase=self._onPhase,
+                phases=phases,
+                output=output,
+                mask=True,
+                **options,
+            )
+
+        def prepare() -> Ready | None:
+            return self._preparation.forReconstruction(parameters, understanding, plan)
+
+        self._start(Activity.RECONSTRUCTION, phasesOf(parameters, understanding), prepare, launch)
+
+    def selfCheck(self, parameters: Any, understanding: Any) -> None:
+        """Prepare and start a self-check of the input; does nothing while something else runs."""
+        node = parameters.input
+
+        def launch(options: dict[str, Any]) -> Any:
+            return self._services.logic.selfCheck(node, self._onProgress, self._onChecked, **options)
+
+        def prepare() -> Ready | None:
+            return self._preparation.forSelfCheck(parameters, understanding)
+
+        self._start(Activity.SELF_CHECK, 1, prepare, launch)
+
+    def cancel(self, keep: bool) -> None:
+        """End what runs, unless it was started a moment ago.
+
+        :param keep: leave the finished phases of a cine in the scene.
+        """
+        if self._job and self._services.clock() - self._startedAt > DOUBLE_CLICK_SECONDS:
+            self._end(keep)
+
+    def close(self) -> None:
+        """End whatever runs, and forget what was said about it."""
+        self._isShown = False  # the scene is going, and with it the views
+        if self._job:
+            self._end(keep=False)
+        self._warnings = []
+        self._set(Activity.NOTHING, "")
+
+    def _end(self, keep: bool) -> None:
+        if keep and self.activity is Activity.RECONSTRUCTION:
+            self._job.cancel(keep=True)
+        else:
+            self._job.cancel()
+
+    def _start(
+        self,
+        activity: Activity,
+        phases: int,
+        prepare: Callable[[], Ready | None],
+        launch: Callable[[dict[str, Any]], Any],
+    ) -> None:
+        if self.activity is not Activity.NOTHING:
+            return
+        self._expected, self._warnings, self.phases, self._isShown = [], [], phases, False
+        self._set(Activity.PREPARING, _("Preparing ..."))
+        try:
+            ready = prepare()
+            if self.activity is not Activity.PREPARING:  # the scene was closed while a question was open
+                return
+            if ready is None:
+                self._set(Activity.NOTHING, _("Nothing was started."))
+                return
+            self._job = launch(ready.options)
+        except CalidError as error:
+            self._fail(error)
+            return
+        except BaseException:
+            self._set(Activity.NOTHING, _("Error: see the Python console."))
+            raise
+        self._expected, self._startedAt = ready.notes, self._services.clock()
+        self._set(activity, _("Starting ..."))
+
+    def _say(self, status: str) -> None:
+        self.status = status
+        self._onChange()
+
+    def _onProgress(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.phases = event.phases
+        if isinstance(event, Warned):
+            self._warnings.append(warningText(event.message))
+        elif isinstance(event, Progress):
+            self.fraction = event.fraction
+        self.status = progressText(event, self.phases) or self.status
+        self._onChange()
+
+    def _onPhase(self, job: Any, _number: int) -> None:
+        if not self._isShown:
+            self._isShown = True
+            self._onVolume(job)
+
+    def _onReconstructed(self, job: Any) -> None:
+        if job.volume is not None and job.volume.GetScene():  # a cancel may have kept it, a failure has removed it
+            self._onVolume(job)
+        elif self._isShown:
+            self._services.display.leaveResult()
+        self._finish(job, lambda: _("{name} is ready.").format(name=job.volume.GetName()))
+
+    def _onChecked(self, job: Any) -> None:
+        self._finish(job, lambda: _("The self-check is done."))
+        if job.error is None:
+            self._onReport(job.result)
+
+    def _finish(self, job: Any, success: Callable[[], str]) -> None:
+        self._job = None
+        if job.error:
+            self._fail(job.error)
+        else:
+            self._set(Activity.NOTHING, success(), 1.0)
+
+    def _fail(self, error: CalidError) -> None:
+        self._job = None
+        text = errorText(error)
+        isCancel = isinstance(error, Cancelled)
+        self._set(Activity.NOTHING, text if isCancel else _("Error: {text}").format(text=text))
+        if not isCancel:
+            self._services.tell(text)
+
+    def _set(self, activity: Activity, status: str, fraction: float = 0.0) -> None:
+        self.activity, self.status, self.fraction = activity, status, fraction
+        self._onChange()

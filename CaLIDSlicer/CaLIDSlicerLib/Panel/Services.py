@@ -1,0 +1,42 @@
+"""What the panel works with, handed in: tests give scripted ones, the module the real ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..Setup.DeviceProbe import DeviceReport
+from ..Setup.Preflight import Preflight
+
+
+@dataclass
+class PanelServices:
+    """The panel's collaborators.
+
+    :param logic: ``CaLIDSlicerLogic``: ``start`` and ``selfCheck``.
+    :param ask: shows a question and returns whether it was answered with OK.
+    :param tell: shows an error.
+    :param chooseFile: lets the user choose a file of weights; empty if none was chosen.
+    :param findDevice: the report of a device by the name in :class:`calid.protocol.Job`; takes seconds.
+    :param forgetDevices: makes ``findDevice`` look anew.
+    :param freeMemory: of this computer in bytes, as ``freeDisk``; ``None`` if unknown.
+    :param display: with the functions of the module ``Display``.
+    :param clock: seconds.
+    """
+
+    logic: Any
+    ask: Callable[[str], bool]
+    tell: Callable[[str], None]
+    chooseFile: Callable[[], str]
+    understand: Callable[[Any], Any]
+    dependencies: Any
+    findDevice: Callable[[str], DeviceReport]
+    forgetDevices: Callable[[], None]
+    preflight: Callable[..., Preflight]
+    freeMemory: Callable[[], int | None]
+    freeDisk: Callable[[], int | None]
+    models: Any
+    display: Any
+    clock: Callable[[], float] = time.monotonic

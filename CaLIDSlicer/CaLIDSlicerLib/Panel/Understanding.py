@@ -1,0 +1,105 @@
+"""What CaLIDSlicer understands of an input, in words, as soon as it is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calid.errors import CalidError
+from calid.stacks.stack import SliceStack
+
+from ..Scene.CineInput import MOST_PHASES, findSource
+from ..Scene.StackWarnings import commonGap, warnings
+from ..Scene.VolumeBridge import quoted
+from ..Translation import _
+
+
+@dataclass(frozen=True, eq=False)
+class Understanding:
+    """What was understood of a node.
+
+    :param text: such as "10 slices, 8.0 mm apart (one gap of 16 mm), 30 phases, 1.4 mm in-plane"; empty on error.
+    :param warnings: sentences on what looks wrong but does not prevent a reconstruction.
+    :param phases: how many there are; 0 on error.
+    :param stack: the first phase; ``None`` on error.
+    :param error: why the node cannot be used, with the remedy, or ``None``.
+    """
+
+    text: str = ""
+    warnings: list[str] = field(default_factory=list)
+    phases: int = 0
+    stack: SliceStack | None = None
+    error: str | None = None
+
+
+def understand(node) -> Understanding:
+    """Look at a volume, or at a cine by its proxy volume, sequence or browser. Never raises.
+
+    Cheap enough for each change of a selection: it reads the voxels of one phase, and of the others the geometry.
+    """
+    try:
+        source = findSource(node)
+        source.check(range(min(source.phases, MOST_PHASES)))
+        stack = source.read([0])
+    except CalidError as error:
+        return Understanding(error=f"{error}: {error.remedy}." if error.remedy else f"{error}.")
+    gaps = _gaps(source.like, stack)
+    found = warnings(stack.voxels[0], gaps, stack.pixel_spacing) + _stretched(source.like, gaps, stack.gaps)
+    if source.phases > MOST_PHASES:
+        text = _("There are {count} phases; only the current one can be reconstructed.")
+        found.append(text.format(count=source.phases))
+    phases = source.phases if source.sequence else None
+    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
+
+
+def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
+    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
+    common = commonGap(gaps)
+    slices = _("{count} slices, {gap:.1f} mm apart").format(count=len(gaps) + 1, gap=common)
+    parts = [slices + _otherGaps(gaps, common)]
+    if phases is not None:
+        parts.append((_("{count} phases") if phases > 1 else _("{count} phase")).format(count=phases))
+    rows, columns = (f"{spacing:.1f}" for spacing in stack.pixel_spacing)
+    size = rows if rows == columns else f"{rows} x {columns}"
+    return ", ".join([*parts, _("{size} mm in-plane").format(size=size)])
+
+
+def _gaps(volume, stack: SliceStack) -> np.ndarray:
+    """Distances in mm between the centres of the slices in the world.
+
+    A series with missing or unequally spaced slices is loaded by Slicer as an even stack below a transform that moves
+    the slices to their places, so the parent transform tells what the volume does not.
+    """
+    rows, columns = stack.voxels.shape[2:]
+    centres = [stack.frame[:3] @ [(columns - 1) / 2, (rows - 1) / 2, at, 1] for at in stack.positions]
+    world = np.array([_toWorld(volume, centre) for centre in centres])
+    return np.linalg.norm(np.diff(world, axis=0), axis=1)
+
+
+def _stretched(volume, world: np.ndarray, planned: np.ndarray) -> list[str]:
+    """A warning where the parent transform, which moves the slices of the result as well, makes gaps wider."""
+    most = float((world / planned).max())
+    if most <= 1.01:
+        return []
+    text = _(
+        "{transform} moves the slices apart after they are filled in: in the widest gap the new ones are {most:.2g} "
+        "times as far apart as asked for."
+    )
+    return [text.format(transform=quoted(volume.GetParentTransformNode()), most=most)]
+
+
+def _toWorld(volume, point: np.ndarray) -> list[float]:
+    moved = [0.0, 0.0, 0.0]
+    volume.TransformPointToWorld(list(point), moved)
+    return moved
+
+
+def _otherGaps(gaps: np.ndarray, common: float) -> str:
+    other = [f"{gap:.3g}" for gap in gaps if abs(gap - common) > 0.05 * common]
+    counts = [(other.count(gap), gap) for gap in dict.fromkeys(other)]
+    named = [
+        (_("one gap of {gap} mm") if count == 1 else _("{count} gaps of {gap} mm")).format(count=count, gap=gap)
+        for count, gap in counts
+    ]
+    return f" ({', '.join(named)})" if named else ""

@@ -1,0 +1,1 @@
+"""The panel: widgets, their state and what they start."""

@@ -1,0 +1,1 @@
+"""Nodes of the scene: stacks and cines in, results out."""

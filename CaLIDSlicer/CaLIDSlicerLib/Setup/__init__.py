@@ -1,0 +1,1 @@
+"""What must be there before a job can run: packages, devices, weights, memory."""

@@ -1,0 +1,124 @@
+"""The sample data on real MRML, and how it is offered to Slicer's module Sample Data, which is a stand-in here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+import slicer
+from PIL import Image
+
+from calid.phantom.beating_heart import make_phantom
+from CaLIDSlicerLib.Scene import SampleData
+from CaLIDSlicerLib.Scene.SampleData import SampleShape, addCine, addStill, loadCine, loadStill, registerSampleData
+from CaLIDSlicerLib.Scene.VolumeBridge import readStack, voxelsOf
+
+RESOURCES = Path(__file__).parents[3] / "CaLIDSlicer" / "Resources"
+SMALL = SampleShape(phases=4, slices=3, matrix=(24, 32), pixel=6.0)
+
+
+@pytest.fixture
+def phantom():
+    return make_phantom(phases=4, slices=3, gap=10.0, matrix=(24, 32), pixel=6.0).sparse
+
+
+@pytest.fixture
+def browser(scene, sequencesLogic):
+    """Finds the one browser of the scene."""
+    return lambda: scene.GetFirstNodeByClass("vtkMRMLSequenceBrowserNode")
+
+
+def test_the_cine_is_a_sequence_over_time_in_ms(phantom, browser):
+    proxy = addCine(SMALL)
+    sequence = browser().GetMasterSequenceNode()
+    assert browser().GetProxyNode(sequence) is proxy
+    assert (sequence.GetIndexName(), sequence.GetIndexUnit()) == ("time", "ms")
+    assert sequence.GetIndexTypeAsString() == "numeric"
+    assert [sequence.GetNthIndexValue(n) for n in range(4)] == ["0", "225", "450", "675"]
+    assert browser().GetPlaybackRateFps() == pytest.approx(1000 / 225)
+    for phase in range(4):
+        np.testing.assert_array_equal(voxelsOf(sequence.GetNthDataNode(phase)), phantom.voxels[phase])
+
+
+def test_selecting_a_phase_changes_what_the_proxy_shows_but_not_its_window(phantom, browser):
+    proxy = addCine(SMALL)
+    np.testing.assert_array_equal(voxelsOf(proxy), phantom.voxels[0])
+    display = proxy.GetDisplayNode()
+    window = display.GetWindow(), display.GetLevel()
+    browser().SetSelectedItemNumber(2)
+    np.testing.assert_array_equal(voxelsOf(proxy), phantom.voxels[2])
+    assert proxy.GetDisplayNode().GetAutoWindowLevel() == 0
+    assert (display.GetWindow(), display.GetLevel()) == window
+
+
+def test_the_still_is_the_first_phase_where_the_phantom_lies(phantom):
+    stack = readStack(addStill(SMALL))
+    np.testing.assert_array_equal(stack.voxels[0], phantom.voxels[0])
+    np.testing.assert_allclose(stack.affine, np.diag([-1, -1, 1, 1]) @ phantom.affine, atol=1e-9)
+
+
+def test_loading_twice_gives_two_independent_cines(scene, browser):
+    first, second = addCine(SMALL), addCine(SMALL)
+    assert first.GetName() != second.GetName()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 2
+    assert scene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == 2
+
+
+@pytest.fixture
+def sources(monkeypatch):
+    """What is registered with Slicer's SampleData module."""
+    found: list[SimpleNamespace] = []
+    logic = SimpleNamespace(registerCustomSampleDataSource=lambda **source: found.append(SimpleNamespace(**source)))
+    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=logic))
+    return found
+
+
+def test_both_samples_are_offered_with_a_thumbnail(sources):
+    registerSampleData("CaLIDSlicer", RESOURCES)
+    assert [source.customDownloader for source in sources] == [loadCine, loadStill]
+    assert {source.category for source in sources} == {"Cardiac"}
+    assert len({source.sampleName for source in sources}) == 2
+    for source in sources:
+        assert isinstance(source.uris, str)
+        assert isinstance(source.fileNames, str)
+        assert source.nodeNames
+        thumbnail = Path(source.thumbnailFileName)
+        with Image.open(thumbnail) as picture:
+            assert picture.format == "PNG"
+            assert picture.size == (260, 280)
+        assert thumbnail.stat().st_size < 40_000
+
+
+@pytest.fixture
+def application(monkeypatch):
+    """An application with views."""
+    monkeypatch.setattr(slicer, "app", MagicMock(), raising=False)
+    monkeypatch.setattr(slicer, "modules", MagicMock(), raising=False)
+    monkeypatch.setattr(slicer.util, "setSliceViewerLayers", MagicMock())
+    monkeypatch.setattr(SampleData, "SampleShape", lambda: SMALL)
+    return slicer
+
+
+def test_a_click_on_the_sample_shows_it_with_its_playback(application, browser, sources):
+    application.modules.sequences.logic.return_value.GetFirstBrowserNodeForProxyNode = lambda _volume: browser()
+    registerSampleData("CaLIDSlicer", RESOURCES)
+    volume = sources[0].customDownloader(sources[0])
+    slicer.util.setSliceViewerLayers.assert_called_once_with(background=volume, fit=True, rotateToVolumePlane=True)
+    application.modules.sequences.showSequenceBrowser.assert_called_once_with(browser())
+
+
+def test_a_still_is_shown_without_playback(application):
+    application.modules.sequences.logic.return_value.GetFirstBrowserNodeForProxyNode.return_value = None
+    volume = loadStill()
+    slicer.util.setSliceViewerLayers.assert_called_once_with(background=volume, fit=True, rotateToVolumePlane=True)
+    application.modules.sequences.showSequenceBrowser.assert_not_called()
+
+
+def test_without_views_the_sample_is_loaded_and_nothing_shown(application):
+    application.app.layoutManager.return_value = None
+    assert loadCine().GetScene() is slicer.mrmlScene
+    slicer.util.setSliceViewerLayers.assert_not_called()
