@@ -85,14 +85,15 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
         """The panel's parameters, in the scene."""
         return Parameters(super().getParameterNode())  # type: ignore[call-arg]  # Slicer's decorator makes it
 
-    def reconstruct(self, node, spacing: float = 2.0, **options: Any):
+    def reconstruct(self, node, spacing: float | None = None, **options: Any):
         """Return the dense volume node of ``node``; blocks until it is there.
 
         :param node: a volume; or a cine by its proxy volume, its sequence or its sequence browser node, and then the
             proxy of the dense sequence is returned.
-        :param spacing: largest distance in mm between slices of the result.
-        :param options: ``phases``, ``output``, ``mask``, ``uncertainty``, ``samples``, ``steps``, ``seed``,
-            ``device``, ...: see :class:`CaLIDSlicerLib.Jobs.Reconstruction.Reconstruction`.
+        :param spacing: largest distance in mm between slices of the result; 2 if it is left out.
+        :param options: ``phases``, ``output``, ``mask`` and others of
+            :class:`CaLIDSlicerLib.Jobs.Reconstruction.Reconstruction`; ``uncertainty``, ``samples``, ``seed``,
+            ``device`` and others of :class:`calid.options.Options`, one by one or as ``options=Options(...)``.
         :raises CalidError: of one type for each remedy, from :mod:`calid.errors`.
         """
         return self.start(node, spacing, **options).wait()
@@ -100,7 +101,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
     def start(
         self,
         node,
-        spacing: float = 2.0,
+        spacing: float | None = None,
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Reconstruction], None] | None = None,
         **options: Any,

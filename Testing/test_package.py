@@ -22,11 +22,13 @@ MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 
 MAKE_JOB = """
 import numpy as np, sys
+from calid.options import Options
 from calid.phantom.beating_heart import make_phantom
 from calid.protocol import Job
 stack = make_phantom(slices=3, gap=8.0, matrix=(32, 32), pixel=3.0).sparse
 np.save(f"{sys.argv[1]}/input.npy", stack.voxels)
-Job(stack.frame.tolist(), stack.positions.tolist(), 4.0, samples=1, steps=1, device="cpu").write(sys.argv[1])
+options = Options(spacing=4.0, samples=1, steps=1, device="cpu")
+Job(stack.frame.tolist(), stack.positions.tolist(), options).write(sys.argv[1])
 """
 
 

@@ -115,7 +115,6 @@ def changed_model(change: Change | None, independent: bool = False) -> Iterator[
         return model
 
     noise = IndependentNoise if independent else AnchoredNoise
-    # By name: the package hides its module behind the function that is called the same.
     module = sys.modules["calid.reconstruction.reconstruct"]
     with mock.patch("calid.reconstruction.view.AnchoredNoise", noise), mock.patch.object(module, "load_model", load):
         yield

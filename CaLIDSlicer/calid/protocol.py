@@ -1,7 +1,6 @@
 """The wall between 3D Slicer and the worker process: jobs go in as a folder, events come out as JSON lines.
 
-This is the only file of the backend that the Slicer side imports (with :mod:`calid.errors`), so it needs the
-standard library alone.
+Slicer's own process imports this file, so it needs the standard library alone.
 
 A job folder holds ``job.json`` (:class:`Job`) and ``input.npy``, the voxels as ``(phases, slices, rows, columns)``
 in their own data type. The worker adds, phase by phase, ``dense_NNN.npy`` ``(slices, rows, columns)`` in the input's
@@ -19,7 +18,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-PROTOCOL_VERSION = 1
+from calid.options import Options
+
+PROTOCOL_VERSION = 2
 
 INPUT_FILE = "input.npy"
 JOB_FILE = "job.json"
@@ -34,28 +35,14 @@ class Job:
 
     :param frame: 4 x 4 matrix from (i, j, mm along the slice axis, 1) to world millimetres; RAS when Slicer asks.
     :param positions: position of each slice in mm along the slice axis, increasing from 0.
-    :param spacing: largest allowed distance between slices of the result in mm.
-    :param samples: draws of the sampler; the result is their mean.
-    :param steps: denoising steps of one draw; ``None`` takes the model's own default.
-    :param fill: ``"direct"`` or ``"autoregressive"``.
-    :param detail: 0 for the mean, 1 for slices as sharp as real ones; ``None`` takes the model's own default.
-    :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
-    :param uncertainty: also write the standard deviation of the real slices that the model predicts.
-    :param models: folder of the model weights; ``None`` finds the bundled ones.
-    :param task: :data:`RECONSTRUCT`, or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and ``models``.
+    :param options: what the user chose.
+    :param task: :data:`RECONSTRUCT`, or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and
+        ``models``.
     """
 
     frame: list[list[float]]
     positions: list[float]
-    spacing: float = 2.0
-    samples: int | None = None
-    steps: int | None = None
-    seed: int = 0
-    fill: str | None = None
-    detail: float | None = None
-    device: str = "auto"
-    uncertainty: bool = False
-    models: str | None = None
+    options: Options = field(default_factory=Options)
     task: str = RECONSTRUCT
     version: int = PROTOCOL_VERSION
 
@@ -69,7 +56,7 @@ class Job:
         fields = json.loads(Path(folder, JOB_FILE).read_text(encoding="utf-8"))
         if fields.get("version") != PROTOCOL_VERSION:
             raise ValueError(f"job has protocol version {fields.get('version')}, this worker speaks {PROTOCOL_VERSION}")
-        return cls(**fields)
+        return cls(**{**fields, "options": Options(**fields["options"])})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 
 from calid import cli
 from calid.errors import WeightsError
+from calid.options import Options
 from calid.protocol import Progress, Started, Warned
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
@@ -66,17 +67,15 @@ def crash() -> None:
 
 def reconstruct(
     stack: SliceStack,
-    spacing: float,
     *,
+    options: Options,
     progress: Callable[[Any], None],
     behave: Callable[[], None] = succeed,
     on_phase: Callable[..., None] = lambda *result: None,
-    uncertainty: bool = False,
     gather: bool = True,
-    **options: Any,
 ) -> SimpleNamespace:
     """Repeat the slice below every missing one."""
-    plan = plan_slices(stack.positions, spacing)
+    plan = plan_slices(stack.positions, options.spacing)
     phases = len(stack.voxels)
     progress(Started("fake", "cpu", phases, len(stack.positions), len(plan.positions)))
     progress(Warned("this is a fake"))
@@ -85,7 +84,9 @@ def reconstruct(
         source.append(source[-1] if index is None else index)
     dense = SliceStack(stack.voxels[:, source], stack.frame, plan.positions, stack.times)
     spread = (
-        np.broadcast_to(plan.synthesised[:, None, None] * np.float32(3), dense.voxels.shape) if uncertainty else None
+        np.broadcast_to(plan.synthesised[:, None, None] * np.float32(3), dense.voxels.shape)
+        if options.uncertainty
+        else None
     )
     for phase in range(phases):
         progress(Progress(phase, phases, 1, 1, (phase + 1) / phases, 0.0))
@@ -93,7 +94,7 @@ def reconstruct(
         on_phase(phase, dense.voxels[phase], None if spread is None else spread[phase])
     if not gather:
         dense, spread = replace(dense, voxels=dense.voxels[:0], times=None), None
-    provenance = {"model": "fake", **{name: value for name, value in options.items() if name != "models"}}
+    provenance = {"model": "fake", **{name: value for name, value in asdict(options).items() if name != "models"}}
     return SimpleNamespace(stack=dense, uncertainty=spread, synthesised=plan.synthesised, provenance=provenance)
 
 

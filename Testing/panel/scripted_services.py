@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +12,8 @@ from calid.errors import CalidError, Cancelled
 class ScriptedJob:
     """A job whose events, phases and end come from the test."""
 
-    def __init__(self, node, spacing, onProgress, onFinished, onPhase=None, **options) -> None:
-        self.node, self.spacing, self.options = node, spacing, options
+    def __init__(self, node, onProgress, onFinished, options, onPhase=None, **others) -> None:
+        self.node, self.options = node, {**asdict(options), **others}
         self.finished, self.error = False, None
         self.volume = self.sequence = self.browser = self.result = None
         self.kept: bool | None = None
@@ -46,14 +46,14 @@ class ScriptedLogic:
     def job(self) -> ScriptedJob:
         return self.jobs[-1]
 
-    def start(self, node, spacing, onProgress, onFinished, **options) -> ScriptedJob:
+    def start(self, node, onProgress, onFinished, **options) -> ScriptedJob:
         if self.refusal:
             raise self.refusal
-        self.jobs.append(ScriptedJob(node, spacing, onProgress, onFinished, **options))
+        self.jobs.append(ScriptedJob(node, onProgress, onFinished, **options))
         return self.job
 
     def selfCheck(self, node, onProgress, onFinished, **options) -> ScriptedJob:
-        return self.start(node, None, onProgress, onFinished, **options)
+        return self.start(node, onProgress, onFinished, **options)
 
 
 class Recorder:
@@ -170,4 +170,4 @@ class ScriptedServices:
 
     def preflight(self, *run) -> SimpleNamespace:
         self.preflights.append(run)
-        return SimpleNamespace(question=self.question, lines=["This takes about 5 seconds."], jobOptions=self.changes)
+        return SimpleNamespace(question=self.question, lines=["This takes about 5 seconds."], changes=self.changes)

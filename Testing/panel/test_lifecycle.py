@@ -41,7 +41,7 @@ def test_the_panel_works_in_the_next_scene(widget, services, scene, makeVolume):
     assert ui.inputSelector.currentNode().GetName() == "next"
     ui.spacingSpinBox.setValue(4.0)
     ui.applyButton.click()
-    assert services.logic.job.spacing == 4.0
+    assert services.logic.job.options["spacing"] == 4.0
 
 
 def test_a_scene_closed_during_a_question_starts_nothing(widget, services, scene):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
 from looking import textOf
+
+from calid.options import Options
 
 REPORT = SimpleNamespace(verdict="On these slices the model is better than linear interpolation.")
 
@@ -135,7 +138,7 @@ def test_a_self_check_gives_its_verdict(widget, services):
     ui.selfCheckButton.click()
     job = services.logic.job
     assert job.node is ui.inputSelector.currentNode()
-    assert job.options == {"seed": 0, "device": "auto", "models": None}
+    assert job.options == asdict(Options())
     assert ui.applyButton.text() == "Cancel"
     assert not ui.selfCheckButton.isEnabled()
     job.result = REPORT
@@ -175,12 +178,12 @@ def test_a_self_check_is_estimated_and_asked_about(widget, services):
     widget.ui.selfCheckButton.click()
     assert services.asked == [services.question]
     assert services.logic.jobs == []
-    shape, slicesOut, _spacing, samples, steps, uncertainty, *_ = services.preflights[0]
+    shape, slicesOut, _spacing, options, *_ = services.preflights[0]
     assert (shape, slicesOut) == ((1, 4, 40, 48), 6)  # the two inner slices are predicted
-    assert (samples, steps, uncertainty) == (None, None, False)
+    assert options == Options()
 
 
 def test_a_self_check_goes_where_the_preflight_says(widget, services):
     services.changes = {"device": "cpu"}
     widget.ui.selfCheckButton.click()
-    assert services.logic.job.options == {"seed": 0, "device": "cpu", "models": None}
+    assert services.logic.job.options == asdict(Options(device="cpu"))

@@ -13,7 +13,7 @@ MODULE_FOLDER = Path(__file__).resolve().parents[2] / "CaLIDSlicer"
 UI_FILE = MODULE_FOLDER / "Resources" / "UI" / "CaLIDSlicer.ui"
 TREE = ElementTree.parse(UI_FILE)
 WIDGETS = {widget.get("name"): widget for widget in TREE.iter("widget")}
-CODE = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib").glob("Panel*.py"))]
+CODE = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib" / "Panel").glob("*.py"))]
 
 SLOTS_AND_SIGNALS = {
     "QWidget": {"setEnabled", "setVisible", "setToolTip", "blockSignals"},
@@ -111,7 +111,7 @@ def test_research_use_is_said_once_in_the_panel():
 def test_popups_are_in_the_widget_only():
     popup = re.compile(r"(error|info|warning|message|delay|confirm\w+)Display|messageBox|QFileDialog|QMessageBox")
     found = []
-    for path in (MODULE_FOLDER / "CaLIDSlicerLib").glob("*.py"):
+    for path in (MODULE_FOLDER / "CaLIDSlicerLib").rglob("*.py"):
         names = [node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)]
         found += [(path.name, name) for name in names if popup.fullmatch(name)]
     assert found == []

@@ -17,7 +17,7 @@ import slicer
 import vtk
 
 MODULE = Path(__file__).parents[2] / "CaLIDSlicer"
-SOURCES = [MODULE / "CaLIDSlicer.py", *sorted((MODULE / "CaLIDSlicerLib").glob("*.py"))]
+SOURCES = [MODULE / "CaLIDSlicer.py", *sorted((MODULE / "CaLIDSlicerLib").rglob("*.py"))]
 LIBRARIES = [getattr(library, name) for library in (slicer, vtk) for name in dir(library) if name.startswith("vtk")]
 WRAPPED = [found for found in LIBRARIES if isinstance(found, type)]
 

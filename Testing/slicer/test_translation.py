@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calid.options import Options
 from CaLIDSlicerLib.Panel import Understanding
 from CaLIDSlicerLib.Scene import StackWarnings
 from CaLIDSlicerLib.SelfCheck import Report as SelfCheckReport
 from CaLIDSlicerLib.Setup import Dependencies, DeviceProbe, Preflight
 
 MODULE_FOLDER = Path(__file__).parents[2] / "CaLIDSlicer"
-FILES = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib").glob("*.py"))]
+FILES = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib").rglob("*.py"))]
 SPEAKING = (Dependencies, DeviceProbe, Preflight, SelfCheckReport, StackWarnings, Understanding)
 
 
@@ -70,7 +71,9 @@ def test_what_looks_wrong(foreign, damage):
 @pytest.mark.parametrize("free", [1, 2, 6])
 def test_what_is_expected(foreign, free):
     card = DeviceProbe.DeviceReport("cuda:0", "CARD", free * 2**28, 6 * 2**30, "2.12", True, 8)
-    run = Preflight.preflight((30, 10, 512, 512), 73, (1.0, 1.0), 4, None, True, card, 2**30, 2**20)
+    run = Preflight.preflight(
+        (30, 10, 512, 512), 73, (1.0, 1.0), Options(samples=4, uncertainty=True), card, 2**30, 2**20
+    )
     assert run.question
     assert all(isForeign(line, "CARD", "GB", "MB") for line in [*run.lines, run.question])
     assert isForeign(card.text, "CARD", "cuda", "GB", "PyTorch")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from calid.errors import CalidError
+from calid.options import Options
 from calid.protocol import Done, Event, Job, PhaseFinished, Started
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack, uniform_step
@@ -16,6 +17,8 @@ from ..Scene.CineInput import findSource
 from ..Scene.Outputs import openOutput, release, reserve
 from ..Scene.Results import DenseGrid
 from .WorkerJob import WorkerJob
+
+DEFAULTS = Options()
 
 
 class Reconstruction(WorkerJob):
@@ -27,7 +30,7 @@ class Reconstruction(WorkerJob):
     nodes are in one subject-hierarchy folder, which can be deleted to undo the result.
 
     :param node: a volume; or of a cine its proxy volume, its sequence or its sequence browser.
-    :param spacing: largest distance between slices of the result in mm.
+    :param spacing: of :class:`calid.options.Options`, in its place.
     :param onProgress: called with every ``Started``, ``Progress`` and ``Warned`` event.
     :param onFinished: called once with this object, after success, failure or cancel.
     :param onPhase: called with this object and the number of the phase, each time a phase of a cine is in the scene.
@@ -35,7 +38,8 @@ class Reconstruction(WorkerJob):
     :param output: a volume or sequence node to overwrite; on failure it is as it was. ``None`` makes new nodes.
     :param mask: also make a label map that is 1 on synthesised slices.
     :param workerCommand: replaces the worker program; the job folder is appended.
-    :param jobOptions: further fields of :class:`calid.protocol.Job`, such as ``samples``, ``seed``, ``uncertainty``.
+    :param options: all that can be chosen of a reconstruction.
+    :param chosen: single ones by name, such as ``samples``, ``seed``, ``uncertainty``, instead of those of ``options``.
     :raises UnusableInput: before anything is started, if the input, the output or the spacing cannot be used.
     """
 
@@ -44,7 +48,7 @@ class Reconstruction(WorkerJob):
     def __init__(
         self,
         node,
-        spacing: float = 2.0,
+        spacing: float | None = None,
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Reconstruction], None] | None = None,
         *,
@@ -53,18 +57,20 @@ class Reconstruction(WorkerJob):
         output=None,
         mask: bool = False,
         workerCommand: Sequence[str] | None = None,
-        **jobOptions: Any,
+        options: Options = DEFAULTS,
+        **chosen: Any,
     ) -> None:
+        options = options.changed(**chosen, **({} if spacing is None else {"spacing": spacing}))
         source = findSource(node)
         items = source.items(phases)
         stack = source.read(items)
-        plan = plan_slices(stack.positions, spacing)
+        plan = plan_slices(stack.positions, options.spacing)
         self._grid, self._voxelType = denseGrid(stack, plan, mask), stack.voxels.dtype
         self._output = openOutput(source, items, stack, self._grid, output, source.isCine(phases))
         self._items, self._missing = items, set(items)
         self._onPhase, self._isKept = onPhase, False
-        job = Job(stack.frame.tolist(), stack.positions.tolist(), spacing, **jobOptions)
-        self._facts: dict[str, Any] = {"spacing_mm": spacing, "seed": job.seed, "acquired": plan.acquired}
+        job = Job(stack.frame.tolist(), stack.positions.tolist(), options)
+        self._facts: dict[str, Any] = {"spacing_mm": options.spacing, "seed": options.seed, "acquired": plan.acquired}
         if phases == "current" and source.sequence:
             self._facts["phase"] = source.sequence.GetNthIndexValue(items[0])
         nodes = source.nodes if output is None else {**source.nodes, "output": output}

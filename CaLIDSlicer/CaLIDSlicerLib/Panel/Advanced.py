@@ -34,7 +34,7 @@ class PanelAdvanced:
     def showDevice(self, wanted: str) -> None:
         """Show the device as far as it is known.
 
-        :param wanted: what "Detect" looks for, as in :class:`calid.protocol.Job`.
+        :param wanted: what "Detect" looks for, as in :class:`calid.options.Options`.
         """
         self._wanted = wanted
         report = self._preparation.report

@@ -9,6 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from calid.options import LARGEST_SEED, Options
+
 AUTOMATIC_DETAIL = -0.1
 """Below the real range 0..1: the spin box shows it as "Automatic"."""
 
@@ -25,7 +27,7 @@ class Phases(Enum):
 
 
 class Device(Enum):
-    """What computes; the value is that of the field ``device`` of :class:`calid.protocol.Job`."""
+    """What computes; the value is that of the field ``device`` of :class:`calid.options.Options`."""
 
     AUTO = "auto"
     CUDA = "cuda"
@@ -68,18 +70,19 @@ class Parameters:
     samples: Annotated[int, WithinRange(0, 64)] = 0
     steps: Annotated[int, WithinRange(0, 1000)] = 0
     detail: Annotated[float, WithinRange(AUTOMATIC_DETAIL, 1.0)] = AUTOMATIC_DETAIL
-    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
+    seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     uncertainty: bool = True
     device: Device = Device.AUTO
 
 
-def jobOptions(parameters: Any) -> dict[str, Any]:
-    """The fields of :class:`calid.protocol.Job` that the section "Advanced" sets."""
-    return {
-        "samples": parameters.samples or None,
-        "steps": parameters.steps or None,
-        "detail": parameters.detail if parameters.detail >= 0 else None,
-        "seed": parameters.seed,
-        "uncertainty": parameters.uncertainty,
-        "device": parameters.device.value,
-    }
+def optionsOf(parameters: Any, models: str | None) -> Options:
+    """What the section "Advanced" sets, with a folder of weights."""
+    return Options(
+        samples=parameters.samples or None,
+        steps=parameters.steps or None,
+        detail=parameters.detail if parameters.detail >= 0 else None,
+        seed=parameters.seed,
+        uncertainty=parameters.uncertainty,
+        device=parameters.device.value,
+        models=models,
+    )

@@ -8,8 +8,10 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from calid.options import Options
+
 from .. import Host
-from .Parameters import Phases, jobOptions
+from .Parameters import Phases, optionsOf
 from .Services import PanelServices
 from .State import Plan
 
@@ -18,11 +20,11 @@ from .State import Plan
 class Ready:
     """What the worker is started with.
 
-    :param options: fields of :class:`calid.protocol.Job`.
+    :param options: what was chosen, and what the preflight made of it.
     :param notes: sentences for the user.
     """
 
-    options: dict[str, Any]
+    options: Options
     notes: list[str]
 
 
@@ -41,7 +43,7 @@ class Preparation:
     def look(self, wanted: str) -> Any:
         """Find the device; takes seconds.
 
-        :param wanted: as in :class:`calid.protocol.Job`.
+        :param wanted: as in :class:`calid.options.Options`.
         :raises CalidError: if it cannot be used.
         """
         self.report = self._services.findDevice(wanted)
@@ -53,42 +55,38 @@ class Preparation:
         :raises CalidError: if something cannot be installed or there is no such device.
         """
         models = self._services.models.modelsFolder()
-        options = {"seed": parameters.seed, "device": parameters.device.value, "models": models}
+        options = Options(seed=parameters.seed, device=parameters.device.value, models=models)
         stack = understanding.stack
         slices = len(stack.positions)
-        return self._prepare(options, stack, phases=1, slicesOut=slices + max(slices - 2, 0), uncertainty=False)
+        return self._prepare(options, stack, phases=1, slicesOut=slices + max(slices - 2, 0))
 
     def forReconstruction(self, parameters: Any, understanding: Any, plan: Plan) -> Ready | None:
         """Prepare a reconstruction with the chosen options, and with what the preflight changed.
 
         :raises CalidError: if something cannot be installed or there is no such device.
         """
-        options = {**jobOptions(parameters), "models": self._services.models.modelsFolder()}
+        options = optionsOf(parameters, self._services.models.modelsFolder()).changed(spacing=plan.spacing)
         phases = phasesOf(parameters, understanding)
-        return self._prepare(options, understanding.stack, phases, plan.slices, options["uncertainty"])
+        return self._prepare(options, understanding.stack, phases, plan.slices)
 
-    def _prepare(
-        self, options: dict[str, Any], stack: Any, phases: int, slicesOut: int, uncertainty: bool
-    ) -> Ready | None:
+    def _prepare(self, options: Options, stack: Any, phases: int, slicesOut: int) -> Ready | None:
         if not self._install():
             return None
-        found = self.look(options["device"])
+        found = self.look(options.device)
         check = self._services.preflight(
             (phases, *stack.voxels.shape[1:]),
             slicesOut,
             stack.pixel_spacing,
-            options.get("samples"),
-            options.get("steps"),
-            uncertainty,
+            options,
             found,
             self._services.freeMemory(),
             self._services.freeDisk(),
         )
-        if check.jobOptions.get("device", found.device) != found.device:
+        if check.changes.get("device", found.device) != found.device:
             self._services.forgetDevices()  # its memory was short; the next run asks how much is free by then
         if check.question and not self._services.ask(check.question):
             return None
-        return Ready({**options, **check.jobOptions}, check.lines)
+        return Ready(options.changed(**check.changes), check.lines)
 
     def _install(self) -> bool:
         question = self._services.dependencies.question()

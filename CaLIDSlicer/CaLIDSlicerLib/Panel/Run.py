@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from calid.errors import CalidError, Cancelled
+from calid.options import Options
 from calid.protocol import Event, Progress, Started, Warned
 
 from .Preparation import Preparation, Ready, phasesOf
@@ -57,17 +58,16 @@ class PanelRun:
         """Prepare and start a reconstruction; does nothing while something else runs."""
         node, output, phases = parameters.input, parameters.output, parameters.phases.value
 
-        def launch(options: dict[str, Any]) -> Any:
+        def launch(options: Options) -> Any:
             return self._services.logic.start(
                 node,
-                plan.spacing,
-                self._onProgress,
-                self._onReconstructed,
+                onProgress=self._onProgress,
+                onFinished=self._onReconstructed,
                 onPhase=self._onPhase,
                 phases=phases,
                 output=output,
                 mask=True,
-                **options,
+                options=options,
             )
 
         def prepare() -> Ready | None:
@@ -79,8 +79,8 @@ class PanelRun:
         """Prepare and start a self-check of the input; does nothing while something else runs."""
         node = parameters.input
 
-        def launch(options: dict[str, Any]) -> Any:
-            return self._services.logic.selfCheck(node, self._onProgress, self._onChecked, **options)
+        def launch(options: Options) -> Any:
+            return self._services.logic.selfCheck(node, self._onProgress, self._onChecked, options=options)
 
         def prepare() -> Ready | None:
             return self._preparation.forSelfCheck(parameters, understanding)
@@ -114,7 +114,7 @@ class PanelRun:
         activity: Activity,
         phases: int,
         prepare: Callable[[], Ready | None],
-        launch: Callable[[dict[str, Any]], Any],
+        launch: Callable[[Options], Any],
     ) -> None:
         if self.activity is not Activity.NOTHING:
             return

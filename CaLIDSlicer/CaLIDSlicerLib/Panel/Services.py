@@ -19,7 +19,7 @@ class PanelServices:
     :param ask: shows a question and returns whether it was answered with OK.
     :param tell: shows an error.
     :param chooseFile: lets the user choose a file of weights; empty if none was chosen.
-    :param findDevice: the report of a device by the name in :class:`calid.protocol.Job`; takes seconds.
+    :param findDevice: the report of a device by the name in :class:`calid.options.Options`; takes seconds.
     :param forgetDevices: makes ``findDevice`` look anew.
     :param freeMemory: of this computer in bytes, as ``freeDisk``; ``None`` if unknown.
     :param display: with the functions of the module ``Display``.

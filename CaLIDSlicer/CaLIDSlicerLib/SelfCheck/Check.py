@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from calid.errors import CalidError, UnusableInput
+from calid.options import Options
 from calid.protocol import SELF_CHECK, Checked, Done, Event, Job
 
 from ..Jobs.WorkerJob import WorkerJob
@@ -13,6 +14,8 @@ from ..Scene.CineInput import findSource
 from ..Scene.Results import AddedNodes
 from .Nodes import WorstSlice, addPicture, addPlot, addTable
 from .Report import CheckedSlice, SelfCheckReport, verdictOf, worstOf
+
+DEFAULTS = Options()
 
 
 class SelfCheck(WorkerJob):
@@ -25,7 +28,8 @@ class SelfCheck(WorkerJob):
     :param onProgress: called with every ``Started``, ``Progress`` and ``Warned`` event.
     :param onFinished: called once with this object, after success, failure or cancel.
     :param workerCommand: replaces the worker program; the job folder is appended.
-    :param jobOptions: ``seed``, ``device`` and ``models`` of :class:`calid.protocol.Job`.
+    :param options: of which ``seed``, ``device`` and ``models`` are heeded.
+    :param chosen: these by name, instead of those of ``options``.
     :raises UnusableInput: before anything is started, for an input that cannot be used or has fewer than 3 slices.
     """
 
@@ -38,7 +42,8 @@ class SelfCheck(WorkerJob):
         onFinished: Callable[[SelfCheck], None] | None = None,
         *,
         workerCommand: Sequence[str] | None = None,
-        **jobOptions: Any,
+        options: Options = DEFAULTS,
+        **chosen: Any,
     ) -> None:
         self.result: SelfCheckReport | None = None
         self._source = findSource(node)
@@ -47,7 +52,8 @@ class SelfCheck(WorkerJob):
         _requireInnerSlices(self._source.name, len(self._stack.positions))
         self._added = AddedNodes(self._source)
         self._checked: Checked | None = None
-        job = Job(self._stack.frame.tolist(), self._stack.positions.tolist(), task=SELF_CHECK, **jobOptions)
+        options = options.changed(**chosen)
+        job = Job(self._stack.frame.tolist(), self._stack.positions.tolist(), options, SELF_CHECK)
         super().__init__(self._source.nodes, self._stack, job, onProgress, onFinished, workerCommand)
 
     def _outcome(self) -> SelfCheckReport | None:

@@ -34,7 +34,7 @@ _known: list[DeviceReport] = []
 class DeviceReport:
     """A device that works.
 
-    :param device: ``"cuda:0"``, ``"mps"`` or ``"cpu"``, as :class:`calid.protocol.Job` takes it.
+    :param device: ``"cuda:0"``, ``"mps"`` or ``"cpu"``, as :class:`calid.options.Options` takes it.
     :param freeBytes: of its own memory when it was asked; ``None`` for a CPU, and where the system does not tell.
     :param torch: version of PyTorch.
     :param halfPrecision: whether reconstructions compute in half precision on it.

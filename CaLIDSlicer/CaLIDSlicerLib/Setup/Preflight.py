@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from calid.options import Options
+
 from ..Translation import _
 from .DeviceProbe import DeviceReport
 
@@ -57,7 +59,7 @@ class Preflight:
     :param diskBytes: largest size of the job folder.
     :param lines: what is going to happen, each a sentence for people.
     :param question: to ask before starting; ``None`` if nothing speaks against it.
-    :param jobOptions: fields of :class:`calid.protocol.Job` that follow from it.
+    :param changes: what follows from it, by the names of :class:`calid.options.Options`.
     """
 
     seconds: float
@@ -66,16 +68,14 @@ class Preflight:
     device: str
     lines: list[str]
     question: str | None
-    jobOptions: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 def preflight(
     shape: Sequence[int],
     slicesOut: int,
     pixelSpacing: Sequence[float],
-    samples: int | None,
-    steps: int | None,
-    uncertainty: bool,
+    options: Options,
     report: DeviceReport,
     freeMemory: int | None,
     freeDisk: int | None,
@@ -85,11 +85,11 @@ def preflight(
     :param shape: of the sparse stack: phases, slices, rows, columns.
     :param slicesOut: slices of the dense stack.
     :param pixelSpacing: mm between rows and between columns.
-    :param samples: ``None`` for the model's default, as ``steps``.
     :param freeMemory: bytes that programs can still get, and ``freeDisk`` of the temporary folder; ``None``: unknown.
     """
-    size = _Size(tuple(shape), slicesOut, _modelGrid(shape, pixelSpacing), uncertainty)
-    run = _fallBack(size, _Run(report, samples or DEFAULT_SAMPLES, steps or DEFAULT_STEPS, report.device))
+    size = _Size(tuple(shape), slicesOut, _modelGrid(shape, pixelSpacing), options.uncertainty)
+    draws, steps = options.samples or DEFAULT_SAMPLES, options.steps or DEFAULT_STEPS
+    run = _fallBack(size, _Run(report, draws, steps, report.device))
     seconds, memory = _seconds(size, run), _memory(size, run)
     tooLittleMemory = _("{needed} of memory are needed, but only {free} are free: it may fail.")
     tooLittleDisk = _("{needed} of disk space are needed, but only {free} are free: it may fail.")
@@ -101,12 +101,12 @@ def preflight(
     }  # fmt: skip
     takes = _("This takes about {time} on {device}.").format(**expected)
     question = " ".join([takes, *shortages, _("Start?")]) if isLong or shortages else None
-    options: dict[str, Any] = {"device": run.device}
-    if samples is not None and run.samples != samples:
-        options["samples"] = run.samples
+    changes: dict[str, Any] = {"device": run.device}
+    if options.samples is not None and run.samples != options.samples:
+        changes["samples"] = run.samples
     needs = _("This takes about {time} on {device}, {memory} of memory and {disk} of disk space.").format(**expected)
     lines = [*run.lines, needs, *shortages]
-    return Preflight(seconds, memory, size.diskBytes, run.device, lines, question, options)
+    return Preflight(seconds, memory, size.diskBytes, run.device, lines, question, changes)
 
 
 def duration(seconds: float) -> str:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.options import Options
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
 
@@ -75,39 +77,15 @@ def _latent(rule: str, models: str | None = None, device: str = "cpu") -> Method
     return method
 
 
-def _calid(
-    samples: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    fill: str | None = None,
-    detail: float | None = None,
-    follow: float | None = None,
-    conditioned: int = 0,
-    temporal: int = 1,
-    models: str | None = None,
-    device: str = "auto",
-) -> Method:
-    """The diffusion model, with the defaults of :func:`calid.reconstruct`."""
+def _calid(**chosen: Any) -> Method:
+    """The diffusion model, with the defaults of :class:`~calid.options.Options` for what is not chosen."""
+    options = Options(uncertainty=True, **chosen)
 
     def method(stack: SliceStack, plan: DensePlan) -> tuple[np.ndarray, np.ndarray | None]:
         from calid.reconstruction.reconstruct import reconstruct
 
         # The largest step of a plan, asked for as a spacing, gives the same plan again.
-        result = reconstruct(
-            stack,
-            float(np.diff(plan.positions).max()),
-            samples=samples,
-            steps=steps,
-            seed=seed,
-            fill=fill,
-            detail=detail,
-            follow=follow,
-            conditioned=bool(conditioned),
-            temporal=bool(temporal),
-            device=device,
-            uncertainty=True,
-            models=models,
-        )
+        result = reconstruct(stack, float(np.diff(plan.positions).max()), options=options)
         return result.stack.voxels, result.uncertainty
 
     return method

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calid.commands.common import Report, add_device, check_json
+from calid.commands.common import Report, add_options, check_json
 from calid.errors import ExitCode
 
 
@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser("benchmark", help="measure speed and memory, and compare with other diffusion methods")
     parser.set_defaults(run=run)
-    add_device(parser)
+    add_options(parser, "device")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers: .json")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, the times mean nothing")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from calid.atomic import write_atomically
 from calid.errors import UnusableInput
 from calid.files.reading import read_stack
 from calid.files.writing import SUFFIXES, check_writable
 from calid.naming import naming
+from calid.options import Options
 from calid.protocol import Event, Warned
 from calid.reconstruction.cine import check_cine
 from calid.stacks.stack import SliceStack
@@ -18,23 +21,34 @@ from calid.stacks.stack import SliceStack
 Report = Callable[[Event], None]
 
 FORMATS = " ".join(SUFFIXES)
-_DEVICE = "auto, cpu, cuda, cuda:N or mps (default: auto)"
 
 
 def add_input(parser: argparse.ArgumentParser, verb: str) -> None:
     """The stack to work on, and the model to work with."""
     parser.add_argument("input", type=Path, metavar="IN", help=f"{FORMATS}, 3D or 4D, or a folder of single slices")
     parser.add_argument("--phase", type=int, metavar="N", help=f"{verb} only this phase of a cine, counted from 0")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampler (default: 0)")
-    parser.add_argument(
-        "--models", type=Path, metavar="DIR", help="folder of model weights (default: the bundled ones)"
-    )
-    add_device(parser)
+    add_options(parser, "seed", "models", "device")
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """The device to compute on."""
-    parser.add_argument("--device", default="auto", help=_DEVICE)
+def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Some of :class:`~calid.options.Options`, by their own names."""
+    declared = {each.name: each for each in fields(Options)}
+    for name in names:
+        about = declared[name].metadata
+        default = "" if declared[name].default is None else f" (default: {declared[name].default})"
+        shown = {key: about[key] for key in ("metavar", "choices") if key in about}
+        parser.add_argument(
+            f"--{name}", type=about["kind"], default=declared[name].default, help=about["help"] + default, **shown
+        )
+
+
+def chosen_options(args: argparse.Namespace, **others: Any) -> Options:
+    """The options that the command declared, and ``others``.
+
+    :raises UnusableInput: for one out of range.
+    """
+    named = {each.name: getattr(args, each.name) for each in fields(Options) if hasattr(args, each.name)}
+    return Options(**{**named, **others})
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:

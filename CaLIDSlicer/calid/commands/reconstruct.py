@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from calid.commands.common import FORMATS, Report, add_input, check_outputs, read_input
+from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, read_input
 from calid.errors import ExitCode, UnusableInput
 from calid.files.writing import PhaseWriter
 from calid.naming import naming
@@ -35,11 +35,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_input(parser, "reconstruct")
     add = parser.add_argument
     add("output", type=Path, metavar="OUT", help=FORMATS)
-    add("--spacing", type=float, default=2.0, metavar="MM", help="largest distance between slices (default: 2)")
-    add("--samples", type=int, metavar="N", help="draws of the sampler, whose mean is written")
-    add("--steps", type=int, metavar="N", help="denoising steps of one draw")
-    add("--detail", type=float, metavar="0..1", help="0: the mean, blurred and nearest to the truth; 1: sharp")
-    add("--fill", choices=["direct", "autoregressive"], help="order in which the missing slices are made")
+    add_options(parser, "spacing", "samples", "steps", "detail", "fill")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")
@@ -48,24 +44,17 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
 def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Report) -> int:
     """Everything that can be checked without a model is checked before one is loaded."""
     started = time.monotonic()
+    options = chosen_options(args, uncertainty=args.uncertainty is not None)
     check_outputs([path for path in (args.output, args.uncertainty, args.mask) if path is not None], args.input)
     stack = read_input(args, report)
     with naming(args.input):
-        plan = plan_slices(stack.positions, args.spacing)
-        _check_one_spacing(stack, plan, args.spacing)
+        plan = plan_slices(stack.positions, options.spacing)
+        _check_one_spacing(stack, plan, options.spacing)
     with ExitStack() as files:
         outputs = _Outputs(args, stack, plan, files)
         result = reconstruct(
             stack,
-            args.spacing,
-            samples=args.samples,
-            steps=args.steps,
-            seed=args.seed,
-            fill=args.fill,
-            detail=args.detail,
-            device=args.device,
-            uncertainty=args.uncertainty is not None,
-            models=args.models,
+            options=options,
             gather=False,
             progress=report,
             on_phase=outputs.add,

@@ -5,16 +5,15 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
 
-from calid.errors import UnusableInput
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel, load_model
+from calid.options import Options
 from calid.protocol import Event, Started
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.fill import fill_rounds
@@ -22,6 +21,8 @@ from calid.reconstruction.gaps import OnPhase, fill_gaps
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack
 from calid.version import __version__
+
+DEFAULTS = Options()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,63 +45,46 @@ class DenseResult:
 
 def reconstruct(
     stack: SliceStack,
-    spacing: float = 2.0,
+    spacing: float | None = None,
     *,
-    samples: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    fill: str | None = None,
-    detail: float | None = None,
-    follow: float | None = None,
-    conditioned: bool = False,
-    temporal: bool = True,
-    device: str = "auto",
-    uncertainty: bool = False,
-    models: str | Path | None = None,
+    options: Options = DEFAULTS,
     gather: bool = True,
     progress: Callable[[Event], None] = lambda event: None,
     on_phase: OnPhase = lambda phase, dense, uncertainty: None,
+    **chosen: Any,
 ) -> DenseResult:
     """Fill the gaps of a sparse short-axis stack.
 
-    :param spacing: largest distance between slices of the result, mm.
-    :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
-    :param steps: denoising steps of one draw; ``None`` takes the model's default.
-    :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
-    :param detail: from 0, the mean of what a slice can be, nearest to the truth and blurred, to 1, as sharp as real
-        slices; ``None`` takes the model's default.
-    :param follow: from 0 to 1, how much of interpolation along the motion is mixed into the mean; ``None`` takes the
-        model's default.
-    :param conditioned: draw from all slices that fit between the neighbours, for studies of diversity, rather than take
-        the one nearest to the mean.
-    :param temporal: let the phases of a cine inform each other; ``False`` reconstructs phase by phase, as the
-        autoregressive fill always does.
+    >>> dense = calid.reconstruct(stack, spacing=2.0, seed=3)
+
+    :param spacing: of :class:`~calid.options.Options`, in its place.
+    :param options: all that can be chosen.
     :param gather: ``False`` returns a stack of no phases, so that memory does not grow with their number; they are had
         from ``on_phase`` alone.
     :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
         :class:`~calid.errors.Cancelled`.
     :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
-    :raises UnusableInput: for parameters that cannot be used.
+    :param chosen: single options by name, instead of those of ``options``.
+    :raises UnusableInput: for options that cannot be used.
     :raises OutOfResources: if memory or the device is missing.
     :raises WeightsError: if the weights are missing or altered.
     """
-    plan = plan_slices(stack.positions, spacing)
-    _check_positive(samples=samples, steps=steps)
-    _check_shares(detail=detail, follow=follow)
-    where = choose_device(device)
-    model = load_model(models, where)
-    sampling = choose_sampling(model, samples, steps, seed, detail, follow, conditioned, temporal)
-    fill = fill or model.defaults["fill"]
+    options = options.changed(**chosen, **({} if spacing is None else {"spacing": spacing}))
+    plan = plan_slices(stack.positions, options.spacing)
+    where = choose_device(options.device)
+    model = load_model(options.models, where)
+    sampling = choose_sampling(model, options)
+    fill = options.fill or model.defaults["fill"]
     rounds = fill_rounds(plan, fill)
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
-    dense = _Gathered(stack, plan, uncertainty, gather)
+    dense = _Gathered(stack, plan, options.uncertainty, gather)
 
     def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
         dense.add(phase, voxels, spread)
         on_phase(phase, voxels, spread)
 
-    fill_gaps(stack, plan, model, sampling, rounds, finished, uncertainty, progress)
-    facts = {"spacing_mm": spacing, **provenance(model, sampling, fill, where)}
+    fill_gaps(stack, plan, model, sampling, rounds, finished, options.uncertainty, progress)
+    facts = {"spacing_mm": options.spacing, **provenance(model, sampling, fill, where)}
     return DenseResult(dense.stack, dense.uncertainty, plan.synthesised, facts)
 
 
@@ -130,36 +114,15 @@ class _Gathered:
             self.uncertainty[phase] = spread
 
 
-def _check_positive(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise UnusableInput(f"{name} is {value}", f"ask for at least 1 of {name}")
-
-
-def _check_shares(**numbers: float | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and not 0 <= value <= 1:
-            raise UnusableInput(f"{name} is {value}", f"choose a number from 0 to 1 for {name}")
-
-
-def choose_sampling(
-    model: CalidModel,
-    samples: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    detail: float | None = None,
-    follow: float | None = None,
-    conditioned: bool = False,
-    temporal: bool = True,
-) -> Sampling:
-    """Fill in the model's defaults."""
+def choose_sampling(model: CalidModel, options: Options = DEFAULTS) -> Sampling:
+    """What was chosen, and the model's defaults for the rest."""
     default = model.defaults
     detail, follow = (
-        float(default[name]) if value is None else value for name, value in (("detail", detail), ("follow", follow))
+        float(default[name]) if value is None else value
+        for name, value in (("detail", options.detail), ("follow", options.follow))
     )
-    return Sampling(
-        samples or default["samples"], steps or default["steps"], seed, detail, follow, conditioned, temporal
-    )
+    samples, steps = options.samples or default["samples"], options.steps or default["steps"]
+    return Sampling(samples, steps, options.seed, detail, follow, options.conditioned, options.temporal)
 
 
 def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.device) -> dict[str, Any]:

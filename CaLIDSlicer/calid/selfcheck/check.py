@@ -18,6 +18,7 @@ import numpy as np
 from calid.baselines.methods import interpolate, linear_weights
 from calid.errors import UnusableInput
 from calid.model.weights import load_model
+from calid.options import Options
 from calid.protocol import Event, Progress, Started
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.fill import fill_rounds
@@ -55,7 +56,7 @@ def self_check(
     bright, region = _brightness(stack), _central_half(stack)
     where = choose_device(device)
     model = load_model(models, where)
-    sampling, fill = choose_sampling(model, seed=seed), model.defaults["fill"]
+    sampling, fill = choose_sampling(model, Options(seed=seed)), model.defaults["fill"]
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(stack.positions)))
     predicted = np.empty((len(stack.voxels), len(inner), *stack.voxels.shape[2:]), stack.voxels.dtype)
     slices, started = [], time.monotonic()

@@ -17,34 +17,35 @@ from collections.abc import Callable
 from typing import Any
 
 from calid.failures import is_out_of_memory
+from calid.options import Options
 from calid.protocol import Event, Started, Warned
+from calid.stacks.stack import SliceStack
 
 
 def reconstruct_with_fallback(
     reconstruct: Callable[..., Any],
-    *arguments: Any,
-    device: str,
-    samples: int | None,
+    stack: SliceStack,
+    options: Options,
     progress: Callable[[Event], None],
-    **options: Any,
+    **keywords: Any,
 ) -> Any:
     """What ``reconstruct`` returns, with fewer samples or on the CPU if memory runs out.
 
-    :param reconstruct: :func:`calid.reconstruction.reconstruct.reconstruct` or one with the same arguments.
+    :param reconstruct: :func:`calid.reconstruct` or one with the same arguments.
     :param progress: gets a :class:`~calid.protocol.Warned` event at each step of the chain.
     :raises OutOfResources: if memory runs out on the CPU too, or there is no such device.
     """
     while True:
-        listener = _DeviceListener(device, progress)
+        listener = _DeviceListener(options.device, progress)
         try:
-            return reconstruct(*arguments, device=device, samples=samples, progress=listener, **options)
+            return reconstruct(stack, options=options, progress=listener, **keywords)
         except Exception as error:
-            easier = _easier(listener.device, device, samples) if is_out_of_memory(error) else None
+            easier = _easier(listener.device, options) if is_out_of_memory(error) else None
             if easier is None:
                 raise
         # Outside of the except clause the error, and with it what its frames held in memory, is gone.
-        progress(Warned(f"memory ran out on {listener.device}: starting again {_difference(samples, easier)}"))
-        device, samples = easier
+        progress(Warned(f"memory ran out on {listener.device}: starting again {_difference(options, easier)}"))
+        options = easier
 
 
 class _DeviceListener:
@@ -59,13 +60,14 @@ class _DeviceListener:
         self._progress(event)
 
 
-def _easier(device_in_use: str, device: str, samples: int | None) -> tuple[str, int | None] | None:
-    """The next device and number of samples to try; ``None`` if nothing is left."""
-    if samples is not None and samples > 1:
-        return device, 1
-    return None if device_in_use.startswith("cpu") else ("cpu", samples)
+def _easier(device_in_use: str, options: Options) -> Options | None:
+    """What to try next; ``None`` if nothing is left."""
+    if options.samples is not None and options.samples > 1:
+        return options.changed(samples=1)
+    return None if device_in_use.startswith("cpu") else options.changed(device="cpu")
 
 
-def _difference(samples: int | None, easier: tuple[str, int | None]) -> str:
-    device, fewer = easier
-    return f"with 1 sample instead of {samples}" if fewer != samples else f"on the {device.upper()}, which takes longer"
+def _difference(options: Options, easier: Options) -> str:
+    if easier.samples != options.samples:
+        return f"with 1 sample instead of {options.samples}"
+    return f"on the {easier.device.upper()}, which takes longer"

@@ -88,15 +88,7 @@ def _reconstruct(reconstruct: Callable[..., Any], folder: Path, job: Job, stack:
     result = reconstruct_with_fallback(
         reconstruct,
         stack,
-        job.spacing,
-        samples=job.samples,
-        steps=job.steps,
-        seed=job.seed,
-        fill=job.fill,
-        detail=job.detail,
-        device=job.device,
-        uncertainty=job.uncertainty,
-        models=job.models,
+        job.options,
         gather=False,
         progress=emit,
         on_phase=lambda phase, dense, spread: emit(_save_phase(folder, phase, dense, spread)),
@@ -105,7 +97,8 @@ def _reconstruct(reconstruct: Callable[..., Any], folder: Path, job: Job, stack:
 
 
 def _self_check(self_check: Callable[..., Any], folder: Path, job: Job, stack: SliceStack, emit: Emit) -> Done:
-    result = self_check(stack, seed=job.seed, device=job.device, models=job.models, progress=emit)
+    chosen = job.options
+    result = self_check(stack, seed=chosen.seed, device=chosen.device, models=chosen.models, progress=emit)
     write_atomically(folder / PREDICTED_FILE, partial(np.save, arr=result.predicted))
     emit(Checked([asdict(hidden) for hidden in result.slices], PREDICTED_FILE, result.acquired_gap))
     return Done(stack.positions.tolist(), list(range(len(stack.positions))), result.provenance)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from calid.errors import OutOfResources, WeightsError
+from calid.options import Options
 from calid.protocol import INPUT_FILE, RECONSTRUCT, Event, Job, Started, Warned
 from calid.stacks.stack import SliceStack
 from calid.worker import run as worker
@@ -27,17 +28,17 @@ class Machine:
         self.tried: list[tuple[str, int | None]] = []
         self.events: list[Event] = []
 
-    def __call__(self, stack: str, *, device: str, samples: int | None, progress: Callable, seed: int) -> str:
+    def __call__(self, stack: str, *, options: Options, progress: Callable) -> str:
+        device, samples = options.device, options.samples
         self.tried.append((device, samples))
         progress(Started("m", self.auto if device == "auto" else device, 1, 2, 3))
         if not self.fits(device, samples):
             raise self.error
-        return f"{stack} {seed}"
+        return f"{stack} {options.seed}"
 
     def run(self, device: str = "auto", samples: int | None = None) -> Any:
-        return reconstruct_with_fallback(
-            self, "dense", device=device, samples=samples, progress=self.events.append, seed=7
-        )
+        options = Options(device=device, samples=samples, seed=7)
+        return reconstruct_with_fallback(self, "dense", options, self.events.append)
 
     @property
     def warnings(self) -> list[str]:
@@ -83,13 +84,13 @@ def test_on_the_cpu_the_error_is_the_last_word(device: str, auto: str) -> None:
     "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), NO_MEMORY]
 )
 def test_memory_that_runs_out_while_the_model_is_loaded(error: Exception) -> None:
-    def reconstruct(*, device: str, samples: None, progress: object) -> str:
-        if device != "cpu":
+    def reconstruct(stack: str, *, options: Options, progress: object) -> str:
+        if options.device != "cpu":
             raise error
         return "dense"
 
     said: list[Event] = []
-    assert reconstruct_with_fallback(reconstruct, device="auto", samples=None, progress=said.append) == "dense"
+    assert reconstruct_with_fallback(reconstruct, "sparse", Options(), said.append) == "dense"
     assert "auto" in said[0].message
 
 
@@ -119,28 +120,30 @@ def test_the_memory_of_the_failed_try_is_free_before_the_next() -> None:
         def __del__(self) -> None:
             Features.living -= 1
 
-    def reconstruct(*, device: str, samples: None, progress: object) -> int:
-        if device == "cpu":
+    def reconstruct(stack: str, *, options: Options, progress: object) -> int:
+        if options.device == "cpu":
             return Features.living
         features = Features()
         raise MemoryError(type(features))
 
-    assert reconstruct_with_fallback(reconstruct, device="cuda", samples=None, progress=lambda event: None) == 0
+    assert reconstruct_with_fallback(reconstruct, "sparse", Options(device="cuda"), lambda event: None) == 0
 
 
 def test_the_worker_goes_on_with_less_and_says_so(stack: SliceStack, tmp_path: Path) -> None:
     """With a graphics processor that is always full."""
 
-    def reconstruct(given: SliceStack, spacing: float, *, progress: Callable, **options: Any) -> SimpleNamespace:
-        progress(Started("fake", "cpu" if options["device"] == "cpu" else "cuda:0", 1, 4, 4))
-        options["on_phase"](0, given.voxels[0], None)
-        if options["device"] != "cpu":
+    def reconstruct(
+        given: SliceStack, *, options: Options, progress: Callable, on_phase: Callable, gather: bool
+    ) -> SimpleNamespace:
+        progress(Started("fake", "cpu" if options.device == "cpu" else "cuda:0", 1, 4, 4))
+        on_phase(0, given.voxels[0], None)
+        if options.device != "cpu":
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         synthesised = np.zeros(len(given.positions), bool)
-        return SimpleNamespace(stack=given, synthesised=synthesised, provenance={"samples": options["samples"]})
+        return SimpleNamespace(stack=given, synthesised=synthesised, provenance={"samples": options.samples})
 
     np.save(tmp_path / INPUT_FILE, stack.voxels)
-    Job(stack.frame.tolist(), stack.positions.tolist(), 4.0, samples=2).write(tmp_path)
+    Job(stack.frame.tolist(), stack.positions.tolist(), Options(spacing=4.0, samples=2)).write(tmp_path)
     events: list[Event] = []
     done = worker._run(tmp_path, events.append, {RECONSTRUCT: reconstruct})
     assert [event.message for event in events if isinstance(event, Warned)] == [

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from calid.errors import ExitCode
-from calid.protocol import Done, Event, Failed, Job, PhaseFinished, Progress, Started, Warned, parse_event
+from calid.options import Options
+from calid.protocol import RECONSTRUCT, Done, Event, Failed, Job, PhaseFinished, Progress, Started, Warned, parse_event
 from calid.stacks.stack import SliceStack
 from calid.worker.run import acquired_indices, peak_memory_bytes
 
@@ -21,11 +22,11 @@ from calid.worker.run import acquired_indices, peak_memory_bytes
 def make_job(tmp_path: Path):
     """Writes a job folder for a stack."""
 
-    def make(stack: SliceStack, **options: object) -> Path:
+    def make(stack: SliceStack, task: str = RECONSTRUCT, **options: object) -> Path:
         folder = tmp_path / "job"
         folder.mkdir()
         np.save(folder / "input.npy", stack.voxels)
-        Job(frame=stack.frame.tolist(), positions=stack.positions.tolist(), **options).write(folder)
+        Job(stack.frame.tolist(), stack.positions.tolist(), Options(**options), task).write(folder)
         return folder
 
     return make

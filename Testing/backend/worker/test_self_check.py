@@ -13,6 +13,7 @@ import pytest
 
 from calid.commands.reporting import TextReporter
 from calid.errors import ExitCode
+from calid.options import Options
 from calid.protocol import SELF_CHECK, Checked, Done, Event, Failed, Job, Progress, Started, parse_event
 from calid.selfcheck.check import self_check
 from calid.stacks.stack import SliceStack
@@ -22,10 +23,12 @@ from calid.stacks.stack import SliceStack
 def run(tmp_path: Path, child_environment, tiny_models):
     """Runs the real worker on a stack with small networks: its folder, exit code and events."""
 
-    def run_worker(stack: SliceStack, **options: object) -> tuple[Path, int, list[Event | None]]:
+    def run_worker(
+        stack: SliceStack, task: str = SELF_CHECK, **options: object
+    ) -> tuple[Path, int, list[Event | None]]:
         np.save(tmp_path / "input.npy", stack.voxels)
         options = {"device": "cpu", "models": str(tiny_models)} | options
-        Job(stack.frame.tolist(), stack.positions.tolist(), **options).write(tmp_path)
+        Job(stack.frame.tolist(), stack.positions.tolist(), Options(**options), task).write(tmp_path)
         command = [sys.executable, "-m", "calid.worker", str(tmp_path)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         with subprocess.Popen(command, text=True, env=child_environment, **pipes) as child:
@@ -36,7 +39,7 @@ def run(tmp_path: Path, child_environment, tiny_models):
 
 
 def test_scores_and_predictions_are_those_of_the_check(stack: SliceStack, run, tiny_models) -> None:
-    folder, code, events = run(stack, task=SELF_CHECK, seed=4)
+    folder, code, events = run(stack, seed=4)
     expected = self_check(stack, seed=4, device="cpu", models=tiny_models)
     assert code == ExitCode.DONE
     assert isinstance(events[0], Started)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calid.model.manifest import find_models, read_manifest
+from calid.options import Options
 from calid.reconstruction import tiles
 from CaLIDSlicerLib.Setup import Preflight as module
 from CaLIDSlicerLib.Setup.DeviceProbe import DeviceReport
@@ -29,7 +30,8 @@ def card(free: float, half: bool = True) -> DeviceReport:
 
 def estimate(shape=(1, 10, 256, 256), slicesOut=73, samples=None, steps=None, uncertainty=False, report=CPU, **free):
     free = {"freeMemory": 16 * GB, "freeDisk": 100 * GB} | free
-    return preflight(shape, slicesOut, (1.4, 1.4), samples, steps, uncertainty, report, **free)
+    options = Options(samples=samples, steps=steps, uncertainty=uncertainty)
+    return preflight(shape, slicesOut, (1.4, 1.4), options, report, **free)
 
 
 def section(processor: str) -> str:
@@ -104,8 +106,8 @@ def test_an_estimate_is_always_positive_and_said(job):
     assert result.diskBytes > 0
     assert result.memoryBytes > module.BASE_BYTES
     assert duration(result.seconds) in " ".join(result.lines)
-    assert result.jobOptions["device"] == result.device
-    assert job["samples"] is None or 1 <= result.jobOptions.get("samples", job["samples"]) <= job["samples"]
+    assert result.changes["device"] == result.device
+    assert job["samples"] is None or 1 <= result.changes.get("samples", job["samples"]) <= job["samples"]
 
 
 @given(jobs, st.sampled_from(["phases", "slices", "rows", "samples", "steps"]))
@@ -144,7 +146,7 @@ def test_more_memory_on_the_card_never_leads_to_the_cpu(job, one, other):
 def test_a_short_run_on_the_cpu_just_starts():
     result = estimate()
     assert result.question is None
-    assert result.jobOptions == {"device": "cpu"}
+    assert result.changes == {"device": "cpu"}
     assert len(result.lines) == 1
 
 
@@ -175,7 +177,7 @@ def test_what_is_unknown_is_not_short():
 def test_the_chain_of_the_last_resorts_is_said():
     def lines(free, **options):
         result = estimate((1, 10, 400, 400), report=card(free), **options)
-        return result.device, result.jobOptions.get("samples"), " ".join(result.lines[:-1])
+        return result.device, result.changes.get("samples"), " ".join(result.lines[:-1])
 
     assert lines(6)[0] == "cuda:0"
     assert "half precision" in lines(6)[2]

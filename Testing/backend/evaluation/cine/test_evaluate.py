@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from calid.evaluation.cine.evaluate import evaluate_cine, score_cines
 from calid.evaluation.cine.report import summarise_cines
 from calid.evaluation.cine.scoring import ScoredCine
 from calid.files.writing import write_stack
+from calid.options import Options
 from calid.phantom.beating_heart import Phantom
 from calid.reconstruction.reconstruct import DenseResult
 from calid.segmentation.segmenter import load_segmenter
@@ -110,8 +112,8 @@ def test_the_model_is_compared_with_itself_phase_by_phase(
 ) -> None:
     asked = {}
 
-    def fake(stack: SliceStack, spacing: float, **options: object) -> DenseResult:
-        asked.update(options, spacing=spacing, phases=len(stack.voxels))
+    def fake(stack: SliceStack, spacing: float, options: Options) -> DenseResult:
+        asked.update(asdict(options), spacing=spacing, phases=len(stack.voxels))
         dense = np.repeat(stack.voxels, 2, axis=1)[:, :-1]
         positions = np.arange(dense.shape[1]) * spacing
         return DenseResult(SliceStack(dense, stack.frame, positions), None, np.zeros(len(positions), bool), {})

@@ -1,0 +1,97 @@
+"""What a user chooses of a reconstruction: defined once, for Python, the command line, job folders, panel and console.
+
+Standard library only: Slicer's own process makes these too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
+from typing import Any
+
+from calid.errors import UnusableInput
+
+LARGEST_SEED = 2**31 - 1
+
+
+def _choice(
+    default: Any, kind: type, help: str, low: float | None = None, high: float | None = None, **more: Any
+) -> Any:
+    """A field that is of a kind, from ``low`` to ``high``; ``None`` is allowed where it is the default.
+
+    :param help: for the command line.
+    :param more: ``metavar`` or ``choices`` of its command line argument.
+    """
+    return field(default=default, metadata={"kind": kind, "help": help, "low": low, "high": high, **more})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fill the gaps of a stack.
+
+    :param spacing: largest distance between slices of the result, mm; see :func:`calid.plan_slices`.
+    :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
+    :param steps: denoising steps of one draw; ``None`` takes the model's default.
+    :param seed: of the sampler; the same seed on the same machine gives the same result.
+    :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
+    :param detail: from 0, the mean of what a slice can be, nearest to the truth and blurred, to 1, as sharp as real
+        slices; ``None`` takes the model's default.
+    :param follow: from 0 to 1, how much of interpolation along the motion is mixed into the mean; ``None`` takes the
+        model's default.
+    :param conditioned: draw from all slices that fit between the neighbours, for studies of diversity, rather than take
+        the one nearest to the mean.
+    :param temporal: let the phases of a cine inform each other; ``False`` reconstructs phase by phase, as the
+        autoregressive fill always does.
+    :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    :param uncertainty: also return the standard deviation of the real slices that the model predicts.
+    :param models: folder of the model weights; ``None`` finds the bundled ones.
+    :raises UnusableInput: naming the option, for a value that is of another kind or out of range.
+    """
+
+    spacing: float = _choice(2.0, float, "largest distance between slices, mm", metavar="MM")
+    samples: int | None = _choice(None, int, "draws of the sampler, whose mean is taken", low=1, metavar="N")
+    steps: int | None = _choice(None, int, "denoising steps of one draw", low=1, metavar="N")
+    seed: int = _choice(0, int, "of the sampler", low=0, high=LARGEST_SEED, metavar="N")
+    fill: str | None = _choice(
+        None, str, "order in which the missing slices are made", choices=("direct", "autoregressive")
+    )
+    detail: float | None = _choice(
+        None, float, "0: the mean, blurred and nearest to the truth; 1: sharp", low=0, high=1, metavar="0..1"
+    )
+    follow: float | None = _choice(
+        None, float, "share of interpolation along the motion", low=0, high=1, metavar="0..1"
+    )
+    conditioned: bool = _choice(False, bool, "draw from all slices that fit between the neighbours")
+    temporal: bool = _choice(True, bool, "let the phases of a cine inform each other")
+    device: str = _choice("auto", str, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
+    uncertainty: bool = _choice(False, bool, "also return the predicted standard deviation")
+    models: str | None = _choice(None, str, "folder of model weights (default: the bundled ones)", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None or each.default is not None:
+                object.__setattr__(self, each.name, _checked(each.name, value, each.metadata))
+
+    def changed(self, **chosen: Any) -> Options:
+        """The same with other values; raises ``TypeError`` for an option that there is not."""
+        return replace(self, **chosen) if chosen else self
+
+
+def _checked(name: str, value: Any, about: Any) -> Any:
+    """The value as Python's own type, so that it can be written as JSON; ``models`` may be a path."""
+    kind = about["kind"]
+    if kind is str:
+        return str(value)
+    if kind is bool:
+        return bool(value)
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        raise UnusableInput(f"{name} is {value!r}, not a{' whole' * (kind is int)} number", f"give {name} as a number")
+    low, high = about["low"], about["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise UnusableInput(f"{name} is {value}", f"choose {_range(low, high)} for {name}")
+    return kind(value)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"at least {low:g}" if high is None else f"a number from {low:g} to {high:g}"
