@@ -29,7 +29,7 @@ def say(event):
     print(event.to_line(), flush=True)
 
 voxels = np.load(folder / "input.npy")
-plan = plan_slices(job.positions, job.spacing)
+plan = plan_slices(job.positions, job.options.spacing)
 say(Started("repeat", "cpu", len(voxels), voxels.shape[1], len(plan.positions)))
 say(Warned("Größe: 2 µm"))
 below = np.maximum.accumulate([-1 if k is None else k for k in plan.acquired])
@@ -38,11 +38,11 @@ for t in range(len(voxels)):
         time.sleep(60)
     dense, spread = f"dense_{t:03d}.npy", f"uncertainty_{t:03d}.npy"
     np.save(folder / dense, voxels[t][below])
-    if job.uncertainty:
+    if job.options.uncertainty:
         np.save(folder / spread, np.full(voxels[t][below].shape, 0.5 + t, np.float32))
     say(Progress(t, len(voxels), 1, 1, (t + 1) / len(voxels), 0.0))
-    say(PhaseFinished(t, dense, spread if job.uncertainty else None))
-say(Done(plan.positions.tolist(), plan.acquired, {"model": "repeat", "seed": job.seed}))
+    say(PhaseFinished(t, dense, spread if job.options.uncertainty else None))
+say(Done(plan.positions.tolist(), plan.acquired, {"model": "repeat", "seed": job.options.seed}))
 """
 
 PREAMBLE = """

@@ -34,7 +34,7 @@ slices = [
     for k in inner
 ]
 say(Checked(slices, "predicted.npy", 8.0))
-say(Done(job.positions, list(range(voxels.shape[1])), {"model": "fake", "seed": job.seed}))
+say(Done(job.positions, list(range(voxels.shape[1])), {"model": "fake", "seed": job.options.seed}))
 """
 
 

@@ -147,7 +147,7 @@ def test_nothing_heavy_is_imported_into_slicer():
     names = "DeviceProbe, Dependencies, FreeSpace, ModelStore, Preflight"
     code = f"""
 import sys
-from CaLIDSlicerLib import {names}
+from CaLIDSlicerLib.Setup import {names}
 print(*sorted(set(sys.modules) & {{"torch", "diffusers", "SimpleITK", "safetensors", "packaging", "qt", "numpy"}}))
 """
     environment = {**Host.workerEnvironment(), "PYTHONPATH": str(Host.CALID_PARENT)}
