@@ -17,8 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from calid.baselines.pixel_models import KINDS, PixelModel, PixelModelConfig
-from calid.baselines.pixel_space import PixelSpace
+from calid.baselines.pixel_models import KINDS, PixelModel, PixelModelConfig, PixelSpace
 from calid.errors import UnusableInput
 from calid.model.conditioning import Neighbours
 from calid.model.sampler import AnchoredNoise

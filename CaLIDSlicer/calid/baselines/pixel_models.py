@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
 from calid.model.conditioning import Context, ContextEncoder, ContextInjection
 from calid.model.layers import Fourier, UNet
+from calid.model.vae import SliceAutoencoder, VaeConfig
 
 TRAIN_TIMESTEPS = 1000
 
@@ -110,3 +112,22 @@ class PixelDiffusion(nn.Module):
 PixelModel = Regression | PixelDiffusion
 
 KINDS: dict[str, type[PixelModel]] = {"unet": Regression, "pixel-diffusion": PixelDiffusion}
+
+
+class PixelSpace(SliceAutoencoder):
+    """Slices (n, 1, rows, columns) as "latents" (n, f * f, rows / f, columns / f) by space to depth, and back.
+
+    :param factor: f, a power of 2; 1 leaves a slice as it is.
+    """
+
+    def __init__(self, factor: int) -> None:
+        nn.Module.__init__(self)  # none of the autoencoder's networks
+        self.config = VaeConfig(channels=(1,) * factor.bit_length(), latent_channels=factor**2)
+
+    def encode(self, slices: Tensor) -> Tensor:
+        """Blocks of pixels become channels."""
+        return F.pixel_unshuffle(slices, self.config.factor)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Channels become blocks of pixels (Shi et al., CVPR 2016)."""
+        return F.pixel_shuffle(latents, self.config.factor)

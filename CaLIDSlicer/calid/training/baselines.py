@@ -1,7 +1,7 @@
 """What the trainings of the learned baselines share: the data and the augmentation of the main model, in pixel space.
 
 Patients, views, draws of neighbours and targets are those of :mod:`calid.training.examples`; only the autoencoder is
-replaced by :class:`calid.baselines.pixel_space.PixelSpace`.
+replaced by :class:`calid.baselines.pixel_models.PixelSpace`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from calid.baselines.learned import save_baseline
-from calid.baselines.pixel_models import KINDS, PixelModelConfig
-from calid.baselines.pixel_space import PixelSpace
+from calid.baselines.pixel_models import KINDS, PixelModelConfig, PixelSpace
 from calid.model.conditioning import Neighbours
 from calid.model.layers import channels_last
 from calid.reconstruction.device import CPU, autocast

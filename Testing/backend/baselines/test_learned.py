@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from calid.baselines.methods import make_method
-from calid.baselines.pixel_space import PixelSpace
+from calid.baselines.pixel_models import PixelSpace
 from calid.cli import main
 from calid.errors import UnusableInput
 from calid.stacks.plan import plan_slices
