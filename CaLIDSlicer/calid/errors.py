@@ -7,7 +7,11 @@ Standard library only: both sides of the process boundary import it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+
+from calid.remedies import ANYWHERE, Words, spell
 
 
 class ExitCode(IntEnum):
@@ -22,13 +26,32 @@ class ExitCode(IntEnum):
 
 
 class CalidError(Exception):
-    """What went wrong (``str(error)``), what to do about it (``remedy``) and the exit code it maps to."""
+    """What went wrong (``str(error)``), what to do about it (``remedy``) and the exit code it maps to.
+
+    :param remedy: may hold terms of :mod:`calid.remedies`.
+    """
 
     exit_code = ExitCode.FAILED
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
-        self.remedy = remedy
+        self.terms = remedy
+        self._words = ANYWHERE
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; in words that are true anywhere, unless a place has lent its own."""
+        return spell(self.terms, self._words)
+
+    @property
+    def __notes__(self) -> list[str]:
+        """From Python 3.11 on, a traceback shows the remedy below the message."""
+        return [f"What to do: {self.remedy}."] if self.terms else []
+
+    def told_in(self, words: Words) -> CalidError:
+        """Say the remedy in the words of the place that shows it, from now on."""
+        self._words = words
+        return self
 
 
 class UnusableInput(CalidError):
@@ -57,3 +80,13 @@ class Cancelled(CalidError):
     """The user asked to stop."""
 
     exit_code = ExitCode.CANCELLED
+
+
+@contextmanager
+def telling_in(words: Words) -> Iterator[None]:
+    """Errors that leave say their remedy in these words."""
+    try:
+        yield
+    except CalidError as error:
+        error.told_in(words)
+        raise

@@ -15,4 +15,4 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except UnusableInput as error:
-        raise UnusableInput(f"{path}: {error}", error.remedy) from error
+        raise UnusableInput(f"{path}: {error}", error.terms) from error

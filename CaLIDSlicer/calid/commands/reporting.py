@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 from calid.errors import CalidError
 from calid.failures import to_event
 from calid.protocol import Done, Event, Failed, Progress, Started, Warned
+from calid.remedies import COMMAND_LINE
 from calid.worker.stdio import event_stream
 
 
@@ -56,7 +58,7 @@ class TextReporter:
 
 def fail(report: Callable[[Event], None], error: CalidError) -> int:
     """Report an error that ends the job; returns its exit code."""
-    report(to_event(error))
+    report(replace(to_event(error), remedy=error.told_in(COMMAND_LINE).remedy))
     return int(error.exit_code)
 
 

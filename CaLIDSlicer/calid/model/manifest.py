@@ -18,7 +18,7 @@ from calid.errors import WeightsError
 
 MANIFEST_FILE = "manifest.json"
 MODELS_VARIABLE = "CALID_MODELS"
-REMEDY = "reinstall CaLIDSlicer, or point the models folder at an intact copy of Resources/Models"
+REMEDY = "reinstall CaLIDSlicer, or {intact_models}"
 
 
 def find_models(folder: str | Path | None = None) -> Path:

@@ -31,15 +31,15 @@ def check_cine(stack: SliceStack) -> list[str]:
     if phases > LARGEST_CINE:
         raise UnusableInput(
             f"it has {phases} phases, and a heart cycle has at most {LARGEST_CINE}",
-            f"reconstruct single phases, on the command line with --phase N, from 0 to {phases - 1}",
+            f"reconstruct {{one_phase:{phases}}}",
         )
     if phases == 1:
         return []
     for number, voxels in enumerate(stack.voxels):
         if voxels.min() == voxels.max():
             raise UnusableInput(
-                f"phase {number} (counted from 0) is missing: every voxel of it is {voxels.flat[0]}",
-                "export the cine again, or reconstruct the other phases one by one, on the command line with --phase N",
+                f"phase {number + 1} is missing: every voxel of it is {voxels.flat[0]}",
+                f"export the cine again, or reconstruct {{one_phase:{phases}}}",
             )
     return _other_scales(stack.voxels)
 
@@ -52,7 +52,7 @@ def _other_scales(voxels: np.ndarray) -> list[str]:
         return []
     worst = odd[np.abs(np.log(ratios[odd])).argmax()]
     warning = (
-        f"{len(odd)} of {len(voxels)} phases have another intensity scale: phase {worst} (counted from 0) is "
+        f"{len(odd)} of {len(voxels)} phases have another intensity scale: phase {worst + 1} is "
         f"{ratios[worst]:.3g} times as bright as most; all are reconstructed on one scale"
     )
     return [warning]

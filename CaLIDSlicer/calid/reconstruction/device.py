@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     known = {"cpu": 1, "cuda": cuda, "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= known.get(device.type, 0):
-        raise OutOfResources(f"there is no device {name!r} on this machine", "use --device auto or --device cpu")
+        raise OutOfResources(f"there is no device {name!r} on this machine", "use {device:auto} or {device:cpu}")
     return device
 
 

@@ -54,7 +54,7 @@ def fill_gaps(
         device, (rows, columns) = model.vae.latent_mean.device, stack.voxels.shape[2:]
         raise OutOfResources(
             f"not enough memory on {device} for {len(plan.positions)} slices of {rows} x {columns} pixels",
-            "close other programs, ask for a larger spacing, or use --device cpu",
+            "close other programs, ask for a larger spacing, or use {device:cpu}",
         ) from error
 
 

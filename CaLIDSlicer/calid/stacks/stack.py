@@ -200,7 +200,7 @@ def not_finite(count: int, phase: int, phases: int) -> UnusableInput:
 def _too_few(count: int) -> UnusableInput:
     return UnusableInput(
         f"there is {count} slice, and filling a gap needs at least 2" if count == 1 else "there are no slices",
-        "pass the whole stack as one 3D file, or a folder that holds every slice as a file",
+        "{whole_stack}",
     )
 
 
