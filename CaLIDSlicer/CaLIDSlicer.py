@@ -21,9 +21,11 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from calid.errors import telling_in
 from calid.protocol import Event
 from CaLIDSlicerLib import Host
 from CaLIDSlicerLib.Display.Layout import registerLayouts
+from CaLIDSlicerLib.Jobs.Errors import CONSOLE
 from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 from CaLIDSlicerLib.Panel.Controller import Panel
 from CaLIDSlicerLib.Panel.Parameters import Parameters
@@ -53,7 +55,8 @@ class CaLIDSlicer(ScriptedLoadableModule):
             'See <a href="https://github.com/calid/SlicerCaLID">the documentation</a>.'
         )
         parent.acknowledgementText = _(
-            "The method follows CaLID, cardiac latent interpolation diffusion. The bundled model was trained on data "
+            'The method follows CaLID, cardiac latent interpolation diffusion (<a href="https://arxiv.org/abs/2508.13826">'
+            "arXiv:2508.13826</a>). The bundled model was trained on data "
             "of the Automated Cardiac Diagnosis Challenge (O. Bernard et al., IEEE TMI 37(11):2514-2525, 2018), "
             "so its weights are under CC BY-NC-SA 4.0; the code is under Apache-2.0."
         )
@@ -110,7 +113,8 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
 
         :raises UnusableInput: at once, if the node or the spacing cannot be used.
         """
-        return Reconstruction(node, spacing, onProgress, onFinished, workerCommand=self._workerCommand, **options)
+        with telling_in(CONSOLE):
+            return Reconstruction(node, spacing, onProgress, onFinished, workerCommand=self._workerCommand, **options)
 
     def selfCheck(
         self,
@@ -123,7 +127,8 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
 
         :raises UnusableInput: at once, if the node cannot be used.
         """
-        return SelfCheck(node, onProgress, onFinished, workerCommand=self._workerCommand, **options)
+        with telling_in(CONSOLE):
+            return SelfCheck(node, onProgress, onFinished, workerCommand=self._workerCommand, **options)
 
 
 class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

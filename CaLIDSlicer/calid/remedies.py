@@ -1,8 +1,8 @@
 """What to do about an error, said in the words of the place where it is read.
 
 A remedy may hold terms, such as ``use {device:cpu}``: what has to be done, and nothing of how. The command line spells
-this one ``--device cpu``, Slicer's console ``device="cpu"``, and its panel by the name of a control. So an error is made
-once, wherever it happens, and the place that shows it lends it its words. Standard library only.
+this one ``--device cpu``, Slicer's console ``device="cpu"``, and its panel by the name of a control. So an error is
+made once, wherever it happens, and the place that shows it lends it its words. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ ANYWHERE: Words = {
     "intact_models": lambda _: "point the models folder at an intact copy of Resources/Models",
     "lines": lambda _: "the lines printed above",
     "one_phase": lambda _: "single phases",
-    "whole_stack": lambda _: "put all slices into one stack",
+    "output": lambda _: "choose another output, or a new one",
+    "whole_stack": lambda _: "put all slices into one stack, or one folder",
 }
 """True in every place, and vague: what is said where nobody lends words."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import slicer
+
+from .. import Host
 from ..Scene.PhaseTimes import phaseTimes
 
 BEAT_SECONDS = 1.0
@@ -16,6 +19,8 @@ def play(browser, playing: bool = True) -> bool:
     if browser is None:
         return False
     if playing:
+        if Host.application():
+            slicer.modules.sequences.showSequenceBrowser(browser)  # else its toolbar acts on another cine, or on none
         browser.SetPlaybackRateFps(framesPerSecond(browser.GetMasterSequenceNode()))
         browser.SetPlaybackLooped(True)
         browser.SetPlaybackItemSkippingEnabled(True)  # a slow computer keeps the pace and leaves phases out

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import slicer
+import vtk
+
 from .Geometry import extentsOf, look, planesOf, scaleToFit
 from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, link, showSelfCheckLayout, sliceViews
 from .Modules import settleViews
@@ -21,9 +24,23 @@ def showReport(report) -> bool:
     tableView = scene.GetSingletonNode(TABLE_VIEW, "vtkMRMLTableViewNode")
     if plotView:
         plotView.SetPlotChartNodeID(report.plot.GetID())
+        _tickAtSlices(plotView, [checked.number for checked in report.slices])
     if tableView:
         tableView.SetTableNodeID(report.table.GetID())
     return True
+
+
+def _tickAtSlices(plotView, numbers) -> None:
+    """Mark whole slices on the axis: left alone, it would also mark the middle between two of them."""
+    manager = slicer.app.layoutManager()
+    widgets = [manager.plotWidget(index) for index in range(manager.plotViewCount)]
+    at, labels = vtk.vtkDoubleArray(), vtk.vtkStringArray()
+    for number in numbers:
+        at.InsertNextValue(number)
+        labels.InsertNextValue(str(number))
+    for widget in widgets:
+        if widget.mrmlPlotViewNode() is plotView:
+            widget.plotView().chart().GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(at, labels)
 
 
 def _showPictures(scene, pictures) -> None:

@@ -1,4 +1,7 @@
-"""What a worker that failed or died becomes: the typed error, with its remedy, that a Slicer user sees."""
+"""What a worker that failed or died becomes: the typed error, with its remedy, that a Slicer user sees.
+
+Scripts and the Python console read it in the words of this file; the panel has its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,23 @@ import re
 
 import calid.errors
 from calid.errors import CalidError, DependencyError, OutOfResources, UnusableInput, WeightsError
+from calid.failures import missing_package
 from calid.protocol import Failed
+from calid.remedies import ANYWHERE, Words
+
+CONSOLE: Words = {
+    **ANYWHERE,
+    "device": lambda name: f'device="{name}"',
+    "install": lambda _: (
+        "press Apply in the panel, or run: "
+        "from CaLIDSlicerLib.Setup.Dependencies import Dependencies; Dependencies().install()"
+    ),
+    "intact_models": lambda _: "name the folder of intact ones with models=...",
+    "lines": lambda _: "what the Python console says",
+    "one_phase": lambda _: 'the current one with phases="current"',
+    "output": lambda _: "give another output, or none for a new one",
+    "whole_stack": lambda _: "load the slices as one stack; a series for each slice has to be merged before",
+}
 
 _REPORT = "if the last words do not tell what to do, please report them"
 _KILLED_BEHIND_LAUNCHER = "exit abnormally"  # PythonSlicer says so and returns 1 when its python is killed
@@ -19,7 +38,7 @@ def errorFromEvent(event: Failed) -> CalidError:
     """The error that the worker reported in its own words."""
     kind = getattr(calid.errors, event.kind, CalidError)
     isKnown = isinstance(kind, type) and issubclass(kind, CalidError)
-    return _missingPackage(event.message) or (kind if isKnown else CalidError)(event.message, event.remedy)
+    return (kind if isKnown else CalidError)(event.message, event.remedy)
 
 
 def errorFromExit(exitCode: int, lastWords: str) -> CalidError:
@@ -40,11 +59,6 @@ def errorFromExit(exitCode: int, lastWords: str) -> CalidError:
 
 
 def _missingPackage(text: str) -> DependencyError | None:
-    """A Python of Slicer without PyTorch is no defect, and its remedy is known on this side only."""
+    """A Python of Slicer that lacks a package is no defect, though the worker could not even say so."""
     missing = re.search(r"No module named '([\w.]+)'", text)
-    if not missing:
-        return None
-    return DependencyError(
-        f"the worker process needs the Python package {missing[1]}, which is not installed",
-        "install the PyTorch extension, and with it the packages that CaLIDSlicer needs",
-    )
+    return missing_package(missing[1]) if missing else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from calid.protocol import Event, Failed, Job
 from calid.stacks.stack import SliceStack
 
 from .. import Host
-from .Errors import errorFromEvent, errorFromExit
+from .Errors import CONSOLE, errorFromEvent, errorFromExit
 from .JobFolder import JobFolder
 from .Worker import Worker
 
@@ -138,11 +139,19 @@ class WorkerJob:
         self._stopPolling()
         self._worker.end()
         self._folder.remove()
+        if error:
+            error.told_in(CONSOLE)
+            self._logWhatNobodyForesaw(error)
         try:
             self._settle()
         finally:
             if self._onFinished:
                 self._onFinished(self)
+
+    def _logWhatNobodyForesaw(self, error: CalidError) -> None:
+        said = self._worker.lastWords()
+        if type(error) is CalidError and said:  # every other type is one that the user can do something about
+            logging.error("The last words of CaLIDSlicer's worker:\n%s", said)
 
 
 def _launch(stack: SliceStack, job: Job, command: Sequence[str]) -> tuple[JobFolder, Worker]:

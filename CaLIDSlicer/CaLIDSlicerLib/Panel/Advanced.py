@@ -13,7 +13,7 @@ from calid.model.manifest import read_manifest
 
 from .Preparation import Preparation
 from .Services import PanelServices
-from .State import errorText
+from .Words import errorText
 
 
 class PanelAdvanced:

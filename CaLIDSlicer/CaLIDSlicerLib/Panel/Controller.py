@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import ijkToRasOf
 from .Advanced import PanelAdvanced
 from .Preparation import Preparation, phasesOf
@@ -16,6 +18,7 @@ from .Results import PanelResults
 from .Run import PanelRun
 from .Services import PanelServices
 from .State import Activity, PanelState, Plan, panelState, planFor
+from .Understanding import outputError
 
 
 class Panel(VTKObservationMixin):
@@ -106,10 +109,13 @@ class Panel(VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoval(self, _scene: Any, _event: Any, node: Any) -> None:
-        """Choose nothing, before the selector chooses the next node in its list: that one would be overwritten.
+        """Choose before the selector chooses the next node in its list.
 
-        Slicer's selectors hear of a removal last (``qMRMLSceneModel::setMRMLScene``: priority -10).
+        That one would be overwritten, or be a result of ours as an input. Slicer's selectors hear of a removal last
+        (``qMRMLSceneModel::setMRMLScene``: priority -10).
         """
+        if node is self._parameters.input:
+            self._parameters.input = _firstInput(but=node)
         if node is self._parameters.output:
             self._parameters.output = None
         if node is self._parameters.result:
@@ -138,7 +144,10 @@ class Panel(VTKObservationMixin):
     def _plan(self) -> Plan | None:
         if self._parameters is None or self._understanding is None or self._understanding.error:
             return None
-        return planFor(self._understanding.stack, self._parameters.spacing, self._parameters.isotropic)
+        parameters = self._parameters
+        plan = planFor(self._understanding.stack, parameters.spacing, parameters.isotropic)
+        refusal = outputError(parameters.input, parameters.output, parameters.phases.value)
+        return replace(plan, slices=0, error=refusal) if refusal and not plan.error else plan
 
     def _savesPhases(self) -> bool:
         if self.run.activity is Activity.RECONSTRUCTION:
@@ -206,6 +215,11 @@ def _widgetsByParameter(ui: Any) -> dict[str, Any]:
 
 def _chooseFirstVolume(parameters: Any) -> None:
     if parameters.input is None:
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps are among them
-        shown = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
-        parameters.input = next((node for node in shown if not node.GetHideFromEditors()), None)
+        parameters.input = _firstInput()
+
+
+def _firstInput(but: Any = None) -> Any:
+    """The first volume that is shown to the user and not ours; ``None`` if there is no other than ``but``."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps are among them
+    shown = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node is not but)
+    return next((node for node in shown if not node.GetHideFromEditors() and not isOurs(node)), None)

@@ -11,6 +11,8 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from calid.options import LARGEST_SEED, Options
 
+from .Words import deviceLabel
+
 AUTOMATIC_DETAIL = -0.1
 """Below the real range 0..1: the spin box shows it as "Automatic"."""
 
@@ -36,12 +38,7 @@ class Device(Enum):
 
     def label(self) -> str:
         """The text in the combo box."""
-        return {
-            Device.AUTO: _("Automatic"),
-            Device.CUDA: _("NVIDIA graphics card (CUDA)"),
-            Device.MPS: _("Apple graphics processor (MPS)"),
-            Device.CPU: _("Processor (CPU)"),
-        }[self]
+        return deviceLabel(self.value)
 
 
 # Slicer's wrapper knows a choice of node classes by typing.Union with None only, not by "A | B".

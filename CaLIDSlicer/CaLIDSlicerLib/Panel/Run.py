@@ -13,7 +13,8 @@ from calid.protocol import Event, Progress, Started, Warned
 
 from .Preparation import Preparation, Ready, phasesOf
 from .Services import PanelServices
-from .State import Activity, Plan, errorText, progressText, warningText
+from .State import Activity, Plan, progressText
+from .Words import errorText, warningText
 
 DOUBLE_CLICK_SECONDS = 0.5
 """The second click of a double click on Apply must not cancel what the first one started."""

@@ -14,6 +14,8 @@ from calid.protocol import Event, Progress, Started
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
 
+from .Words import errorText, warningText
+
 
 class Activity(Enum):
     """What the panel is busy with."""
@@ -108,23 +110,15 @@ def progressText(event: Event, phases: int) -> str:
     if not isinstance(event, Progress):
         return ""
     phase = _("Phase {phase} of {phases}").format(phase=event.phase + 1, phases=phases) if phases > 1 else ""
-    left = _("{seconds} s left").format(seconds=round(event.seconds_left)) if event.seconds_left is not None else ""
-    return ", ".join(filter(None, (phase, left)))
+    return ", ".join(filter(None, (phase, _left(event))))
 
 
-def warningText(warning: str) -> str:
-    """A warning as a line of its own."""
-    return _("Warning: {text}").format(text=_sentence(warning))
-
-
-def errorText(error: CalidError) -> str:
-    """What went wrong and what to do about it, as sentences."""
-    return " ".join(_sentence(part) for part in (str(error), error.remedy) if part)
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+def _left(event: Progress) -> str:
+    """An estimate that has run out says nothing of what is still written and shown."""
+    if event.seconds_left is None:
+        return ""
+    seconds = round(event.seconds_left)
+    return _("{seconds} s left").format(seconds=seconds) if seconds and event.fraction < 1 else _("finishing ...")
 
 
 def _understood(understanding: Any) -> str:

@@ -10,9 +10,11 @@ from calid.errors import CalidError
 from calid.stacks.stack import SliceStack
 
 from ..Scene.CineInput import MOST_PHASES, findSource
+from ..Scene.Outputs import nodesToOverwrite
 from ..Scene.StackWarnings import commonGap, warnings
 from ..Scene.VolumeBridge import quoted
 from ..Translation import _
+from .Words import errorText
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ def understand(node) -> Understanding:
         source.check(range(min(source.phases, MOST_PHASES)))
         stack = source.read([0])
     except CalidError as error:
-        return Understanding(error=f"{error}: {error.remedy}." if error.remedy else f"{error}.")
+        return Understanding(error=errorText(error))
     gaps = _gaps(source.like, stack)
     found = warnings(stack.voxels[0], gaps, stack.pixel_spacing) + _stretched(source.like, gaps, stack.gaps)
     if source.phases > MOST_PHASES:
@@ -51,6 +53,19 @@ def understand(node) -> Understanding:
         found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
     return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
+
+
+def outputError(node, output, phases: str) -> str:
+    """Why ``output`` cannot take the result of ``node``, with the remedy; empty if it can. Never raises.
+
+    :param phases: as in :class:`..Jobs.Reconstruction.Reconstruction`.
+    """
+    try:
+        source = findSource(node)
+        nodesToOverwrite(source, output, source.isCine(phases))
+    except CalidError as error:
+        return errorText(error)
+    return ""
 
 
 def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
@@ -79,14 +94,14 @@ def _gaps(volume, stack: SliceStack) -> np.ndarray:
 
 def _stretched(volume, world: np.ndarray, planned: np.ndarray) -> list[str]:
     """A warning where the parent transform, which moves the slices of the result as well, makes gaps wider."""
-    most = float((world / planned).max())
-    if most <= 1.01:
+    wider = 100 * (float((world / planned).max()) - 1)
+    if wider <= 1:
         return []
     text = _(
-        "{transform} moves the slices apart after they are filled in: in the widest gap the new ones are {most:.2g} "
-        "times as far apart as asked for."
+        "{transform} moves the slices apart after they are filled in: in the widest gap the new ones are {wider:.0f} % "
+        "further apart than asked for."
     )
-    return [text.format(transform=quoted(volume.GetParentTransformNode()), most=most)]
+    return [text.format(transform=quoted(volume.GetParentTransformNode()), wider=wider)]
 
 
 def _toWorld(volume, point: np.ndarray) -> list[float]:

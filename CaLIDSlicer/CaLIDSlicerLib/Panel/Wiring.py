@@ -52,4 +52,4 @@ def findDevice(wanted: str) -> DeviceReport:
     for report in known.devices:
         if report.device.startswith(wanted):
             return report
-    raise OutOfResources(f"this computer has no device {wanted} that can be used", "choose the device Automatic")
+    raise OutOfResources(f"this computer has no device {wanted} that can be used", "use {device:auto}")

@@ -20,7 +20,7 @@ from calid.errors import UnusableInput
 from calid.stacks.stack import GRID_TOLERANCE_MM, SliceStack
 
 from .PhaseTimes import phaseTimes
-from .VolumeBridge import checkVolume, ijkToRasOf, quoted, readStack
+from .VolumeBridge import checkNode, checkVolume, ijkToRasOf, quoted, readStack
 
 MOST_PHASES = 200
 """A heart cycle has 20 to 60 phases; far more are several cycles in real time, or no cine at all."""
@@ -76,7 +76,7 @@ class Source:
     def items(self, phases: str) -> list[int]:
         """The numbers of all phases, or of the current one: that which the browser shows."""
         if phases not in ("all", "current"):
-            raise ValueError(f'phases is "{phases}", not "all" or "current"')
+            raise UnusableInput(f"phases is {phases!r}", 'choose "all" or "current" for phases')
         return [self._selectedItem()] if phases == "current" else list(range(self.phases))
 
     def check(self, items: Sequence[int]) -> None:
@@ -87,7 +87,7 @@ class Source:
         if len(items) > MOST_PHASES:
             raise UnusableInput(
                 f"{quoted(self.sequence)} has {len(items)} phases; at most {MOST_PHASES} are reconstructed in one run",
-                "reconstruct the current phase only, or crop the sequence with the module Crop Volume Sequence",
+                f"reconstruct {{one_phase:{len(items)}}}, or crop the sequence with the module Crop Volume Sequence",
             )
         nodes = [self._phaseNode(item) for item in items]
         for item, node in zip(items, nodes, strict=True):
@@ -125,7 +125,7 @@ class Source:
         if node.GetImageData().GetDimensions()[2] < 2:
             raise UnusableInput(
                 f"{self._phaseName(item)} has 1 slice, and filling a gap needs at least 2",
-                "load the slices as one stack; a series for each slice has to be merged before",
+                "{whole_stack}",
             )
         return node
 
@@ -149,6 +149,7 @@ def findSource(node) -> Source:
 
     :raises UnusableInput: if it is none of them, or a proxy volume that two browsers change.
     """
+    checkNode(node, "the input")
     if node is not None and node.IsA(BROWSER):
         return _cine(_volumeSequence(node), node)
     if node is not None and node.IsA(SEQUENCE):

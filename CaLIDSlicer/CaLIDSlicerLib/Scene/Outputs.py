@@ -11,9 +11,9 @@ from calid.stacks.stack import SliceStack
 from .CineInput import SEQUENCE, Source, browsersOf, browsersShowing
 from .CineOutput import CineOutput
 from .Results import VOLUME, DenseGrid, Output, StillOutput
-from .VolumeBridge import quoted
+from .VolumeBridge import checkNode, quoted
 
-_REMEDY = "choose another output, or a new one"
+_REMEDY = "{output}"
 _beingWritten: list[Any] = []
 
 
@@ -38,17 +38,27 @@ def openOutput(
         volume, or a volume that becomes the proxy.
     :raises UnusableInput: naming the node, if ``chosen`` cannot take the result.
     """
-    if chosen is not None:
-        _checkIsFree(chosen, source)
+    overwritten = nodesToOverwrite(source, chosen, isCine)
+    _checkIsNotWritten(*overwritten)
     if isCine:
-        volume, sequence = _proxyAndSequence(chosen, source) if chosen else (None, None)
-        _checkIsNotWritten(volume, sequence)
-        return CineOutput(source, stack, grid, f"{source.name} CaLID", volume, sequence)
-    if chosen is not None:
-        _checkIsStill(chosen)
-        _checkIsNotWritten(chosen)
+        return CineOutput(source, stack, grid, f"{source.name} CaLID", *overwritten)
     phase = f" phase {items[0] + 1}" if source.sequence else ""
     return StillOutput(source, grid, f"{source.name}{phase} CaLID", chosen)
+
+
+def nodesToOverwrite(source: Source, chosen, isCine: bool) -> tuple:
+    """The volume, of a cine the proxy volume and the sequence, that ``chosen`` means; ``None`` for one that is new.
+
+    :raises UnusableInput: naming the node, if ``chosen`` cannot take the result.
+    """
+    if chosen is None:
+        return (None, None) if isCine else (None,)
+    checkNode(chosen, "the output")
+    _checkIsFree(chosen, source)
+    if isCine:
+        return _proxyAndSequence(chosen, source)
+    _checkIsStill(chosen)
+    return (chosen,)
 
 
 def _checkIsFree(chosen, source: Source) -> None:

@@ -11,6 +11,15 @@ MASK_ROLE = "CaLID.synthesised"
 UNCERTAINTY_ROLE = "CaLID.uncertainty"
 ROLES = (INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE)
 
+PART = "part"
+"""The fact by which a node that is made beside a result says what it is."""
+
+
+def isOurs(node) -> bool:
+    """Whether a node was made here: a result, or a node that was made beside one."""
+    isMarked = any(name.startswith(ATTRIBUTE_PREFIX) for name in node.GetAttributeNames())
+    return isMarked or node.GetNodeReferenceID(INPUT_ROLE) is not None
+
 
 def writeFacts(node, facts: dict[str, Any]) -> None:
     """Write provenance to a node as ``CaLID.*`` attributes: text as it is, everything else as JSON."""

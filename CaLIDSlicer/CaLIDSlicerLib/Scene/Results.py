@@ -13,7 +13,7 @@ import vtk
 
 from .CineInput import Source
 from .NodeState import NodeState, VolumeState
-from .Provenance import ATTRIBUTE_PREFIX, INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
+from .Provenance import ATTRIBUTE_PREFIX, INPUT_ROLE, MASK_ROLE, PART, UNCERTAINTY_ROLE, writeFacts
 from .VolumeBridge import addVolumeLike, copyWindowLevel, fillVolume, nodesShowing
 
 VOLUME, LABEL_MAP = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
@@ -182,6 +182,7 @@ def addCompanion(volume, role: str, className: str, voxels: np.ndarray | None, g
         return None
     name = f"{volume.GetName()} {role.removeprefix(ATTRIBUTE_PREFIX)}"
     node = addVolumeLike(volume, className, name, voxels, grid.ijkToRas)
+    writeFacts(node, {PART: role.removeprefix(ATTRIBUTE_PREFIX)})
     volume.SetNodeReferenceID(role, node.GetID())
     return node
 

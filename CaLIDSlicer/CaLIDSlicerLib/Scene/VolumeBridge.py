@@ -21,6 +21,13 @@ BRIGHTEST_PERCENT = 99.5
 """Upper end of a grey scale made here: a few voxels of fat shall not darken the heart."""
 
 
+def checkNode(node, what: str) -> None:
+    """Raise :class:`UnusableInput` for what is no node, such as the name of one; ``None`` is left to others."""
+    if node is not None and not isinstance(node, slicer.vtkMRMLNode):
+        found = f'the text "{node}"' if isinstance(node, str) else f"of the type {type(node).__name__}"
+        raise UnusableInput(f"{what} is {found}, not a node", "give the node itself, as slicer.util.getNode finds it")
+
+
 def checkVolume(node, what: str | None = None) -> None:
     """Raise :class:`UnusableInput` unless ``node`` is a grey-value volume with voxels, in a scene.
 
@@ -56,7 +63,7 @@ def readStack(volumeNode, what: str | None = None) -> SliceStack:
     try:
         return SliceStack.from_affine(voxelsOf(volumeNode), ijkToRasOf(volumeNode))
     except UnusableInput as error:
-        raise UnusableInput(f"{what or quoted(volumeNode)}: {error}", error.remedy) from error
+        raise UnusableInput(f"{what or quoted(volumeNode)}: {error}", error.terms) from error
 
 
 def quoted(node) -> str:

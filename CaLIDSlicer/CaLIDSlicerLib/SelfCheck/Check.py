@@ -81,7 +81,7 @@ class SelfCheck(WorkerJob):
         facts = {**done.provenance, "seconds": done.seconds}
         with self._added.recorded():
             table = addTable(self._source, slices, facts)
-            plot, series = addPlot(self._source, table)
+            plot, series = addPlot(self._source, table, slices)
             picture = addPicture(self._source, self._stack, pictured)
             self._added.gather(f"{self._source.name} CaLID self-check", table, plot, *series, *picture)
         verdict = verdictOf(slices, self._stack, self._source.like)

@@ -12,13 +12,16 @@ import slicer
 from calid.stacks.stack import SliceStack
 
 from ..Scene.CineInput import Source
-from ..Scene.Provenance import INPUT_ROLE, writeFacts
+from ..Scene.Provenance import INPUT_ROLE, PART, writeFacts
 from ..Scene.VolumeBridge import addVolumeLike, copyWindowLevel, fixWindow, freeName
 from .Report import CheckedSlice
 
-SLICE, POSITION = "slice", "position mm"
-COLUMNS = (SLICE, POSITION, "PSNR model", "SSIM model", "PSNR linear", "SSIM linear")
+SLICE, MODEL, LINEAR = "slice", "PSNR model (dB)", "PSNR linear (dB)"
+COLUMNS = (SLICE, "position (mm)", MODEL, "SSIM model", LINEAR, "SSIM linear")
 """The columns of the table, in the order of :class:`CheckedSlice`."""
+
+HEADROOM = 0.4
+"""Of the range of the curves: where the legend of a plot lies, in its upper right corner."""
 
 _DECIMALS = 3  # Slicer's table view writes out all that a number has
 _MODEL_COLOUR, _LINEAR_COLOUR = (0.0, 0.45, 0.70), (0.84, 0.37, 0.0)  # told apart by colour-blind readers too
@@ -47,7 +50,8 @@ class WorstSlice:
 def addTable(source: Source, slices: Sequence[CheckedSlice], facts: dict[str, Any]):
     """Add the vtkMRMLTableNode of the scores, with the provenance of the run as attributes."""
     table = _add(source, "vtkMRMLTableNode", "scores")
-    columns = [np.array(column) for column in zip(*map(astuple, slices), strict=True)]
+    rows = [(checked.number, *astuple(checked)[1:]) for checked in slices]
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
     slicer.util.updateTableFromArray(table, [column.round(_DECIMALS) for column in columns], COLUMNS)
     table.SetUseColumnTitleAsColumnHeader(True)  # else the header is A, B, C ... above a row of names
     table.SetLocked(True)
@@ -56,15 +60,19 @@ def addTable(source: Source, slices: Sequence[CheckedSlice], facts: dict[str, An
     return table
 
 
-def addPlot(source: Source, table) -> tuple[Any, list]:
+def addPlot(source: Source, table, slices: Sequence[CheckedSlice]) -> tuple[Any, list]:
     """Add the chart of the PSNR along the slices, and its two series."""
     chart = _add(source, "vtkMRMLPlotChartNode", "plot")
-    chart.SetTitle(f"{source.name}: hidden slices, predicted")
+    chart.SetTitle("Hidden slices, predicted")  # a name would not fit into every window
     chart.SetXAxisTitle("slice")
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(slices[0].number - 0.5, slices[-1].number + 0.5)
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(*_rangeBelowLegend([psnr for each in slices for psnr in (each.psnr, each.linearPsnr)]))
     chart.SetYAxisTitle("PSNR (dB), higher is better")
     series = [
-        _addSeries(source, table, "CaLID", "PSNR model", _MODEL_COLOUR),
-        _addSeries(source, table, "linear interpolation", "PSNR linear", _LINEAR_COLOUR),
+        _addSeries(source, table, "CaLID", MODEL, _MODEL_COLOUR),
+        _addSeries(source, table, "linear interpolation", LINEAR, _LINEAR_COLOUR),
     ]
     series[1].SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleDash)
     for node in series:
@@ -80,12 +88,19 @@ def addPicture(source: Source, stack: SliceStack, worst: WorstSlice) -> tuple:
     pictures = {"acquired": worst.acquired, "predicted": worst.predicted, "linear": worst.linear}
     nodes = []
     for what, voxels in pictures.items():
-        name = f"{source.name} slice {worst.index} {what}"
+        name = f"{source.name} slice {worst.index + 1} {what}"
         node = addVolumeLike(source.like, "vtkMRMLScalarVolumeNode", name, voxels[np.newaxis], ijkToRas, source.scene)
+        writeFacts(node, {PART: "picture"})
         copyWindowLevel(source.like, node)
         fixWindow(node, worst.acquired)
         nodes.append(node)
     return tuple(nodes)
+
+
+def _rangeBelowLegend(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    span = max(high - low, 1.0)
+    return low - 0.05 * span, high + HEADROOM * span
 
 
 def _addSeries(source: Source, table, name: str, column: str, colour: tuple[float, float, float]):

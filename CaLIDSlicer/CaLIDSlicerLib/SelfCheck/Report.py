@@ -18,7 +18,8 @@ from ..Translation import _
 class CheckedSlice:
     """Scores of one hidden slice: of the model's prediction and of linear interpolation between its neighbours.
 
-    ``index`` counts all slices from 0, ``position`` is in mm from the first slice, PSNR is in dB.
+    ``index`` counts all slices from 0, as arrays do, ``number`` from 1, as people do; ``position`` is in mm from the
+    first slice, PSNR is in dB.
     """
 
     index: int
@@ -27,6 +28,11 @@ class CheckedSlice:
     ssim: float
     linearPsnr: float
     linearSsim: float
+
+    @property
+    def number(self) -> int:
+        """The slice as people count."""
+        return self.index + 1
 
     @classmethod
     def of(cls, fields: Mapping[str, float], positions: np.ndarray) -> CheckedSlice:
@@ -69,7 +75,7 @@ def verdictOf(slices: Sequence[CheckedSlice], stack: SliceStack, volumeNode) -> 
     worst = worstOf(slices)
     where = _place(worst, len(stack.positions), towardsApex(volumeNode))
     caution = _("Slice {number}{place} is predicted worst: treat synthesised slices next to it with caution.")
-    return f"{_comparison(slices)} {caution.format(number=worst, place=where)} {_howHard(stack)}"
+    return f"{_comparison(slices)} {caution.format(number=worst + 1, place=where)} {_howHard(stack)}"
 
 
 def _comparison(slices: Sequence[CheckedSlice]) -> str:
@@ -105,6 +111,6 @@ def _howHard(stack: SliceStack) -> str:
     bridged, gap = float(np.mean(stack.positions[2:] - stack.positions[:-2])), float(stack.gaps.mean())
     text = _(
         "The test is harder than the task: a hidden slice leaves a gap of {bridged:.3g} mm, and the real gaps are "
-        "half as wide ({gap:.3g} mm). Slices are counted from 0."
+        "half as wide ({gap:.3g} mm)."
     )
     return text.format(bridged=bridged, gap=gap)

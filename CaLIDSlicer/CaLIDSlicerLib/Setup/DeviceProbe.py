@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calid.errors import CalidError, DependencyError, OutOfResources
+from calid.failures import missing_package
 from calid.protocol import PROTOCOL_VERSION
 
 from .. import Host
@@ -194,9 +195,7 @@ def _answer(said: str) -> dict[str, Any] | None:
 
 def _importError(package: str, missing: bool, message: str) -> DependencyError:
     if missing:
-        return DependencyError(
-            f"the Python package {package} is not installed", "let CaLIDSlicer install the packages that it needs"
-        )
+        return missing_package(package)
     remedy = f'in the Python console, run slicer.packaging.pip_uninstall("{package}"), restart Slicer and try again'
     return DependencyError(
         f"the Python package {package} is installed but cannot be used: {message}",

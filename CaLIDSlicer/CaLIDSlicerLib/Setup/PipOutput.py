@@ -15,7 +15,7 @@ LINES_KEPT = 15
 
 _SHORT_PATH = "Windows allows no longer paths: install Slicer in a folder with a short path, such as C:\\Slicer"
 _IN_USE = (
-    "restart Slicer, so that no file is in use, and press Apply before anything else; if only administrators may write "
+    "restart Slicer, so that no file is in use, and {again} before anything else; if only administrators may write "
     "to the folder of Slicer, install Slicer for yourself"
 )
 _OFFLINE = "check the internet connection; behind a proxy, set the variable HTTPS_PROXY before Slicer starts"

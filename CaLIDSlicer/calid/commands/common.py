@@ -26,7 +26,7 @@ FORMATS = " ".join(SUFFIXES)
 def add_input(parser: argparse.ArgumentParser, verb: str) -> None:
     """The stack to work on, and the model to work with."""
     parser.add_argument("input", type=Path, metavar="IN", help=f"{FORMATS}, 3D or 4D, or a folder of single slices")
-    parser.add_argument("--phase", type=int, metavar="N", help=f"{verb} only this phase of a cine, counted from 0")
+    parser.add_argument("--phase", type=int, metavar="N", help=f"{verb} only this phase of a cine, the first being 1")
     add_options(parser, "seed", "models", "device")
 
 
@@ -76,9 +76,9 @@ def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
 
 def _phase(stack: SliceStack, phase: int) -> SliceStack:
     count = len(stack.voxels)
-    if not 0 <= phase < count:
-        raise UnusableInput(f"there is no phase {phase}", f"choose a phase from 0 to {count - 1}")
-    return stack.phase(phase)
+    if not 1 <= phase <= count:
+        raise UnusableInput(f"there is no phase {phase}", f"choose a phase from 1 to {count}")
+    return stack.phase(phase - 1)
 
 
 def check_outputs(outputs: Sequence[Path], *inputs: Path) -> None:

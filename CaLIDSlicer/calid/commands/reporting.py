@@ -42,7 +42,7 @@ class TextReporter:
             print(line, file=self.stream, flush=True)
 
     def _progress(self, event: Progress) -> None:
-        left = "" if event.seconds_left is None else f", {event.seconds_left:.0f} s left"
+        left = f", {event.seconds_left:.0f} s left" if event.seconds_left and event.seconds_left >= 1 else ""
         line = f"phase {event.phase + 1} of {event.phases}: {event.fraction:.0%}{left}"
         if self.is_terminal:
             self._clear()

@@ -51,8 +51,9 @@ def _other_scales(voxels: np.ndarray) -> list[str]:
     if not odd.size:
         return []
     worst = odd[np.abs(np.log(ratios[odd])).argmax()]
+    have = "has" if len(odd) == 1 else "have"
     warning = (
-        f"{len(odd)} of {len(voxels)} phases have another intensity scale: phase {worst + 1} is "
+        f"{len(odd)} of {len(voxels)} phases {have} another intensity scale: phase {worst + 1} is "
         f"{ratios[worst]:.3g} times as bright as most; all are reconstructed on one scale"
     )
     return [warning]

@@ -62,7 +62,7 @@ class SelfCheck:
         amount = f"by {gain:.1f} dB on average" if gain >= 0 else f"and is {-gain:.1f} dB worse on average"
         return (
             "predicts this patient's hidden slices better than linear interpolation "
-            f"on {better} of {count} slice{'s' * (count > 1)}, {amount}; worst at slice {self.worst.index}"
+            f"on {better} of {count} slice{'s' * (count > 1)}, {amount}; worst at slice {self.worst.index + 1}"
         )
 
     @property
@@ -72,7 +72,7 @@ class SelfCheck:
         return (
             f"Pessimistic: a hidden slice leaves a gap of {bridged:.3g} mm, a reconstruction fills gaps of "
             f"{self.acquired_gap:.3g} mm. Scored in the central half of the field of view, which holds more than the "
-            "heart. Slices are counted from 0."
+            "heart."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class SelfCheck:
         """A table with a line per slice, then the verdict and how to read it."""
         lines = ["slice  gap mm  PSNR dB  linear   SSIM  linear"]
         lines += [
-            f"{s.index:5}  {s.gap:6.1f}  {s.psnr:7.2f}  {s.linear_psnr:6.2f}  {s.ssim:5.3f}  {s.linear_ssim:6.3f}"
+            f"{s.index + 1:5}  {s.gap:6.1f}  {s.psnr:7.2f}  {s.linear_psnr:6.2f}  {s.ssim:5.3f}  {s.linear_ssim:6.3f}"
             for s in self.slices
         ]
         return "\n".join([*lines, "", f"{self.provenance['model']} {self.verdict}", self.note])

@@ -192,9 +192,10 @@ def _check_voxels(voxels: np.ndarray) -> None:
 
 
 def not_finite(count: int, phase: int, phases: int) -> UnusableInput:
-    """The error for ``count`` voxels that are not finite, ``phase`` being the first of the cine that has some."""
-    where = f", in phase {phase} (counted from 0) to begin with" if phases > 1 else ""
-    return UnusableInput(f"{count} voxels are not finite (NaN or infinite){where}", "replace them, for example by 0")
+    """The error for ``count`` voxels that are not finite, ``phase`` (from 0) being the first that has some."""
+    where = f", in phase {phase + 1} to begin with" if phases > 1 else ""
+    voxels = "1 voxel is" if count == 1 else f"{count} voxels are"
+    return UnusableInput(f"{voxels} not finite (NaN or infinite){where}", "replace them, for example by 0")
 
 
 def _too_few(count: int) -> UnusableInput:

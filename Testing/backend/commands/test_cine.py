@@ -134,10 +134,10 @@ def test_a_missing_phase_is_named(tmp_path: Path, capsys, suffix: str, value: in
     voxels[3] = value
     path = write_cine(tmp_path / f"cine{suffix}", voxels)
     said = refuse(capsys, path)
-    assert f"phase 3 (counted from 0) is missing: every voxel of it is {value}" in said
+    assert f"phase 4 is missing: every voxel of it is {value}" in said
     assert "--phase N" in said
-    assert f"every voxel is {value}" in refuse(capsys, path, "--phase", 3)
-    assert run(capsys, path, tmp_path / "out.nrrd", "--phase", 2)[0] == ExitCode.DONE
+    assert f"every voxel is {value}" in refuse(capsys, path, "--phase", 4)
+    assert run(capsys, path, tmp_path / "out.nrrd", "--phase", 3)[0] == ExitCode.DONE
 
 
 def test_a_cine_with_one_slice(tmp_path: Path, capsys) -> None:
@@ -149,8 +149,8 @@ def test_more_phases_than_a_heart_cycle_has(tmp_path: Path, capsys) -> None:
     path = write_cine(tmp_path / "cine.nii.gz", phases(201))
     said = refuse(capsys, path)
     assert "it has 201 phases, and a heart cycle has at most 200" in said
-    assert "--phase N, from 0 to 200" in said
-    assert run(capsys, path, tmp_path / "out.nrrd", "--phase", 200)[0] == ExitCode.DONE
+    assert "--phase N, from 1 to 201" in said
+    assert run(capsys, path, tmp_path / "out.nrrd", "--phase", 201)[0] == ExitCode.DONE
     np.testing.assert_array_equal(read_stack(tmp_path / "out.nrrd").voxels[0, ::4], phases(201)[200])
 
 
@@ -160,7 +160,7 @@ def test_voxels_that_are_not_finite_are_counted_in_the_first_phase_that_has_them
     voxels[2, 1, 3, 4:6] = np.nan
     voxels[4, 0, 0, 0] = np.inf
     said = refuse(capsys, write_cine(tmp_path / f"cine{suffix}", voxels))
-    assert "3 voxels are not finite (NaN or infinite), in phase 2 (counted from 0) to begin with" in said
+    assert "3 voxels are not finite (NaN or infinite), in phase 3 to begin with" in said
 
 
 @pytest.mark.parametrize(("factor", "warned"), [(0.01, True), (100, True), (1.8, False), (0.5, False)])
@@ -172,7 +172,7 @@ def test_a_phase_on_another_intensity_scale_is_warned_about_and_reconstructed(
     path = write_cine(tmp_path / "cine.mha", voxels)
     code, said = run(capsys, path, tmp_path / "out.nrrd")
     assert code == ExitCode.DONE
-    sentence = f"{path}: 1 of 7 phases have another intensity scale: phase 5 (counted from 0) is {factor:.3g} times"
+    sentence = f"{path}: 1 of 7 phases has another intensity scale: phase 6 is {factor:.3g} times"
     assert (sentence in said) == warned
     np.testing.assert_array_equal(read_stack(tmp_path / "out.nrrd").voxels[:, ::4], voxels)
 
@@ -182,4 +182,4 @@ def test_the_self_check_refuses_and_warns_alike(tmp_path: Path, capsys) -> None:
     voxels[1] = 0
     path = write_cine(tmp_path / "cine.mha", voxels)
     assert cli.main(["self-check", str(path)]) == ExitCode.UNUSABLE_INPUT
-    assert f"{path}: phase 1 (counted from 0) is missing" in capsys.readouterr().err
+    assert f"{path}: phase 2 is missing" in capsys.readouterr().err

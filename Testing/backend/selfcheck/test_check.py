@@ -142,8 +142,8 @@ def found(*pairs: tuple[float, float]) -> SelfCheck:
 @pytest.mark.parametrize(
     ("pairs", "verdict"),
     [
-        ([(25, 23), (20, 19), (24, 24)], "on 2 of 3 slices, by 1.0 dB on average; worst at slice 2"),
-        ([(20, 22)], "on 0 of 1 slice, and is 2.0 dB worse on average; worst at slice 1"),
+        ([(25, 23), (20, 19), (24, 24)], "on 2 of 3 slices, by 1.0 dB on average; worst at slice 3"),
+        ([(20, 22)], "on 0 of 1 slice, and is 2.0 dB worse on average; worst at slice 2"),
     ],
 )
 def test_the_verdict_is_plain(pairs, verdict):
@@ -168,7 +168,7 @@ def test_a_stack_that_is_nowhere_bright_is_refused(sparse, tmp_path):
 def test_command_line(sparse, result, models, tmp_path, capsys):
     write_stack(sparse, tmp_path / "sparse.nrrd")
     out = tmp_path / "check.json"
-    options = ["--device", "cpu", "--phase", "0", "--models", str(models), "--out", str(out)]
+    options = ["--device", "cpu", "--phase", "1", "--models", str(models), "--out", str(out)]
     assert cli.main(["self-check", str(tmp_path / "sparse.nrrd"), *options]) == ExitCode.DONE
     written = json.loads(out.read_text())
     assert [s["psnr"] for s in written["slices"]] == pytest.approx([s.psnr for s in result.slices])
@@ -184,7 +184,7 @@ def test_command_line(sparse, result, models, tmp_path, capsys):
     [
         (["--out", "report.txt"], "report.txt cannot be written"),
         (["--out", "no/report.json"], "report.json cannot be written"),
-        (["--phase", "1"], "two.nrrd: there is no phase 1"),
+        (["--phase", "2"], "two.nrrd: there is no phase 2"),
         ([], "two.nrrd: there are 2 slices"),
     ],
 )

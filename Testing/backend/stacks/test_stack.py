@@ -180,8 +180,8 @@ def with_one(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("voxels", "message"),
     [
-        (with_one(np.nan), "1 voxels are not finite"),
-        (with_one(-np.inf), "1 voxels are not finite"),
+        (with_one(np.nan), "1 voxel is not finite"),
+        (with_one(-np.inf), "1 voxel is not finite"),
         (np.full_like(VOXELS, 7), "every voxel is 7"),
         (VOXELS[:, :0], "every voxel is missing"),
         (VOXELS + 1j, "complex128, not real numbers"),

@@ -160,7 +160,7 @@ def test_a_missing_phase_is_refused(cine: SliceStack, make_job, run) -> None:
     cine.voxels[1] = 0
     code, events, _ = run("succeed", make_job(cine, spacing=2.0))
     assert code == ExitCode.UNUSABLE_INPUT
-    assert "phase 1 (counted from 0) is missing" in events[-1].message
+    assert "phase 2 is missing" in events[-1].message
 
 
 def test_a_phase_with_another_intensity_scale_is_warned_of(cine: SliceStack, make_job, run) -> None:
