@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 # What pip is asked for; options are allowed, to choose a CPU or a CUDA build (README.md, "Choosing PyTorch").
 TORCH ?= torch==2.13.0
+# The launcher of the Slicer that `make test-slicer` runs: in the home directory, else on the path.
+SLICER ?= $(firstword $(wildcard $(HOME)/slicer-5.12/xslicer) Slicer)
 # The Slicer that the archive of `make package` is for, as major.minor.
 SLICER_VERSION ?= 5.12
 
@@ -12,16 +14,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check package clean
+.PHONY: help demo test test-slicer check package clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
 
 demo: $(READY)  ## reconstruct the heart phantom and leave pictures and a Slicer scene in demo/
 	$(BIN)/python scripts/demo.py
 
 test: check  ## what check does, and all tests that need no Slicer
 	$(BIN)/python -m pytest -q
+
+test-slicer:  ## the tests that run inside the application, SLICER=its launcher
+	$(or $(PYTHON),python3) Testing/application/run.py --slicer $(SLICER)
 
 check: $(READY)  ## lint, format, types, and which folder may import which
 	$(BIN)/ruff check

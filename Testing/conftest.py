@@ -32,6 +32,8 @@ class SkippedFolder(pytest.Collector):
 
 def obstacle(folder: str) -> str:
     """Why the tests of a folder cannot run here; empty if they can."""
+    if folder == "application":
+        return "runs inside the Slicer application: make test-slicer"
     if folder not in ("slicer", "panel"):
         return ""
     if importlib.util.find_spec("slicer_core") is None:
@@ -52,7 +54,10 @@ def package(monkeypatch) -> ModuleType:
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Skip ``Testing/slicer`` and ``Testing/panel`` as a whole where slicer-core or Qt cannot be loaded."""
+    """Skip ``Testing/slicer`` and ``Testing/panel`` as a whole where slicer-core or Qt cannot be loaded.
+
+    And ``Testing/application`` always: Slicer's own Python runs it.
+    """
     reason = obstacle(path.name) if path.parent == Path(__file__).parent else ""
     if not reason:
         return None
