@@ -90,3 +90,7 @@ def telling_in(words: Words) -> Iterator[None]:
     except CalidError as error:
         error.told_in(words)
         raise
+
+
+class StackWarning(UserWarning):
+    """What a careful user should know about a stack or a file, of which the best was made."""

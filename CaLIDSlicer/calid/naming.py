@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from calid.errors import UnusableInput
+from calid.errors import CalidError
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the path in front of the message of an ``UnusableInput``."""
+    """Put the path in front of the message of an error, unless it is there."""
     try:
         yield
-    except UnusableInput as error:
-        raise UnusableInput(f"{path}: {error}", error.terms) from error
+    except CalidError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}", error.terms) from error

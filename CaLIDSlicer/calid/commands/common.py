@@ -10,8 +10,9 @@ from typing import Any
 
 from calid.atomic import write_atomically
 from calid.errors import UnusableInput
+from calid.files.formats import SUFFIXES
 from calid.files.reading import read_stack
-from calid.files.writing import SUFFIXES, check_writable
+from calid.files.writing import check_writable
 from calid.naming import naming
 from calid.options import Options
 from calid.protocol import Event, Warned

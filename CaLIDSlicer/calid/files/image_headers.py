@@ -2,19 +2,20 @@
 
 The voxels follow phase after phase, so a file can be written while its last phase is still being made. A NRRD cine is
 what 3D Slicer writes as a volume sequence (``vtkMRMLVolumeSequenceStorageNode``): a list axis, here the last, with the
-index values in ``axis 3 index values``.
+index values in ``axis 3 index values``. The libraries that read these formats write a file at once or not at all, so
+the text of NRRD and MetaImage is written here; a NIfTI header is nibabel's.
 """
 
 from __future__ import annotations
 
-import struct
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
-import SimpleITK as sitk
+from nibabel import nifti1
+from nibabel.spatialimages import HeaderDataError
 
+from calid.errors import UnusableInput
 from calid.stacks.layout import Layout
 
 _META_TYPES = {
@@ -30,9 +31,10 @@ _META_TYPES = {
     "float64": "DOUBLE",
 }
 _NRRD_START = b"NRRD0004\n# Format: http://teem.sourceforge.net/nrrd/format.html"
-_NIFTI_BYTES = 352
-_DIM, _PIXDIM, _XYZT_UNITS, _TIME_OFFSET = 40, 76, 123, 136
-_MM, _SECONDS = 2, 8
+_NO_EXTENSION = bytes(4)
+_LPS_TO_RAS = np.diag([-1.0, -1, 1, 1])
+_NIFTI_UNITS = {"s": "sec", "ms": "msec", "us": "usec", "Hz": "hz", "ppm": "ppm", "rad/s": "rads"}
+_SCANNER = 1
 
 
 def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, length: int = 0) -> bytes:
@@ -41,12 +43,12 @@ def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, 
     :param is_sequence: write a list axis even for a single phase.
     :param length: of the header in bytes; blanks in a comment make it that long.
     """
-    columns = layout.affine[:3, :3].T
+    columns = layout.matrix[:3, :3].T
     fields = {
         "type": {"float32": "float", "float64": "double"}.get(layout.dtype.name, layout.dtype.name),
         "dimension": "4" if is_sequence else "3",
         "space": "left-posterior-superior",
-        "sizes": _join([*layout.shape[:0:-1], *layout.shape[: int(is_sequence)]]),
+        "sizes": _join([*layout.sizes, *layout.shape[: int(is_sequence)]]),
         "space directions": " ".join([*map(_vector, columns), *["none"] * is_sequence]),
         "kinds": "domain domain domain" + " list" * is_sequence,
         "endian": "little",
@@ -55,11 +57,11 @@ def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, 
     }
     keys = dict(metadata)
     if is_sequence:
-        name, unit, values = _index(layout)
+        name, unit, values, kind = _index(layout)
         fields |= {"labels": f'"" "" "" "{name}"', "units": f'"" "" "" "{unit}"'}
         keys = {
             "DataNodeClassName": "vtkMRMLScalarVolumeNode",
-            "axis 3 index type": "numeric",
+            "axis 3 index type": kind,
             "axis 3 index values": " ".join(values),
             **keys,
         }
@@ -69,12 +71,13 @@ def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, 
     return _NRRD_START.ljust(length - len(text) - 1) + b"\n" + text
 
 
-def _index(layout: Layout) -> tuple[str, str, list[str]]:
-    """Name, unit and values of the list axis. Slicer replaces a phase by the next one that has the same value."""
-    values = [f"{1000 * time:.12g}" for time in layout.times or ()]
-    if len(set(values)) == layout.shape[0]:
-        return "time", "ms", values
-    return "frame", "", [str(phase) for phase in range(layout.shape[0])]
+def _index(layout: Layout) -> tuple[str, str, list[str], str]:
+    """Name, unit, values and type of the list axis. Slicer replaces a phase by the next one that has the same value."""
+    index = layout.phase_index
+    if index is None or len(set(index.values)) < layout.shape[0]:
+        return "frame", "", [str(phase) for phase in range(layout.shape[0])], "numeric"
+    values = [quote(value, safe="+-.,:;()/#") for value in index.values]
+    return index.name, index.unit, values, "text" if index.numbers is None else "numeric"
 
 
 def _escaped(value: str) -> str:
@@ -84,7 +87,7 @@ def _escaped(value: str) -> str:
 def meta_header(layout: Layout, metadata: Mapping[str, str], compressed_bytes: int) -> bytes:
     """A MetaImage header; ``compressed_bytes`` of a zlib stream follow. Its length does not depend on their number."""
     dimension = 3 if layout.shape[0] == 1 else 4
-    start, step = layout.time_axis or (0.0, 1.0)
+    start, step = _in_seconds(layout)
     directions = np.eye(dimension)
     directions[:3, :3] = layout.directions.T  # MetaImage writes one axis after the other
     fields = {
@@ -98,7 +101,7 @@ def meta_header(layout: Layout, metadata: Mapping[str, str], compressed_bytes: i
         "Offset": _join([*layout.origin, start][:dimension]),
         "CenterOfRotation": _join([0] * dimension),
         "ElementSpacing": _join([*layout.spacing, step][:dimension]),
-        "DimSize": _join([*layout.shape[:0:-1], layout.shape[0]][:dimension]),
+        "DimSize": _join([*layout.sizes, layout.shape[0]][:dimension]),
         **metadata,
         "ElementType": f"MET_{_META_TYPES[layout.dtype.name]}",
         "ElementDataFile": "LOCAL",
@@ -106,30 +109,32 @@ def meta_header(layout: Layout, metadata: Mapping[str, str], compressed_bytes: i
     return "".join(f"{name} = {value}\n" for name, value in fields.items()).encode()
 
 
+def _in_seconds(layout: Layout) -> tuple[float, float]:
+    """Start and step of a format without a unit: seconds, or what a source without a unit says."""
+    start, step, unit = layout.time_axis or (0.0, 1.0, "")
+    scale = {"ms": 1e-3, "msec": 1e-3, "us": 1e-6, "µs": 1e-6}.get(unit.lower(), 1.0)
+    return start * scale, step * scale
+
+
 def nifti_header(layout: Layout) -> bytes:
-    """A NIfTI-1 header: SimpleITK's of a single empty phase, then with the time axis, whose unit is seconds."""
-    header = bytearray(_single_phase_header(layout))
+    """A NIfTI-1 header and the mark that no extension follows; the time axis in the unit of its source."""
+    header = nifti1.Nifti1Header(endianness="<")
     phases = layout.shape[0]
+    try:
+        header.set_data_shape([*layout.sizes, *([phases] if phases > 1 else [])])
+        header.set_data_dtype(layout.dtype)
+    except HeaderDataError as error:
+        raise UnusableInput(f"a NIfTI file cannot hold it: {error}", "write .nrrd") from error
+    affine = _LPS_TO_RAS @ layout.matrix
+    header.set_qform(affine, _SCANNER)
+    header.set_sform(affine, _SCANNER)
+    header["vox_offset"] = header.single_vox_offset
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    start, step, unit = layout.time_axis or (0.0, 1.0, "")
     if phases > 1:
-        start, step = layout.time_axis or (0.0, 1.0)
-        struct.pack_into("<h", header, _DIM, 4)
-        struct.pack_into("<h", header, _DIM + 8, phases)
-        struct.pack_into("<f", header, _PIXDIM + 16, step)
-        struct.pack_into("<f", header, _TIME_OFFSET, start)
-        header[_XYZT_UNITS] = _MM | (_SECONDS if layout.time_axis else 0)
-    return bytes(header)
-
-
-def _single_phase_header(layout: Layout) -> bytes:
-    image = sitk.GetImageFromArray(np.zeros(layout.shape[1:], layout.dtype))
-    image.SetSpacing(layout.spacing.tolist())
-    image.SetDirection(layout.directions.ravel().tolist())
-    image.SetOrigin(layout.origin.tolist())
-    with tempfile.TemporaryDirectory(prefix="calid-") as folder:
-        path = Path(folder, "phase.nii")
-        sitk.WriteImage(image, str(path))
-        with path.open("rb") as file:
-            return file.read(_NIFTI_BYTES)
+        header["pixdim"][4], header["toffset"] = step, start
+    header.set_xyzt_units("mm", _NIFTI_UNITS.get(unit) if phases > 1 else None)
+    return header.binaryblock + _NO_EXTENSION
 
 
 def _join(numbers: Iterable[float]) -> str:

@@ -1,6 +1,7 @@
 """Stacks to files, phase by phase, as the phases come: memory holds one phase, whatever the length of the cine.
 
-Only .nrrd and .seq.nrrd have room for the time of each phase; the other formats keep the first one and the mean step.
+Only .nrrd and .seq.nrrd have room for the time of each phase; the other formats keep the first one and the mean step,
+and what is lost by that is said.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,13 +20,13 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from calid.atomic import free_bytes, not_written, partial_path, write_atomically
-from calid.errors import UnusableInput
+from calid.errors import StackWarning, UnusableInput
+from calid.files.formats import suffix_of
 from calid.files.image_headers import meta_header, nifti_header, nrrd_header
 from calid.naming import naming
 from calid.stacks.layout import Layout, check_dtype
+from calid.stacks.phases import PhaseIndex
 from calid.stacks.stack import SliceStack
-
-SUFFIXES = (".nii.gz", ".nii", ".seq.nrrd", ".nrrd", ".mha")
 
 _LEVEL = 1
 """Of compression: on MR, the default takes six times as long to save another seventh."""
@@ -45,6 +47,8 @@ def write_stack(stack: SliceStack, path: str | Path, metadata: Mapping[str, str]
     check_writable(path)
     with naming(Path(path)):
         layout = Layout.of(stack)
+    for lost in lost_in(path, layout):
+        warnings.warn(f"{path}: {lost}", StackWarning, stacklevel=2)
     with PhaseWriter(path, layout, metadata) as writer:
         for voxels in stack.voxels:
             writer.add(voxels)
@@ -111,11 +115,12 @@ class PhaseWriter:
             self._discard()
 
     def add(self, voxels: np.ndarray) -> None:
-        """Append one phase, (slices, rows, columns), in the type of the layout."""
+        """Append one phase of the stack, (slices, rows, columns), in the type of the layout."""
         if voxels.shape != self.layout.shape[1:] or voxels.dtype != self.layout.dtype:
             raise ValueError(f"a phase of {voxels.shape} {voxels.dtype} does not fit {self.layout}")
         with self._disk():
-            self._stream.write(voxels.astype(voxels.dtype.newbyteorder("<"), copy=False).tobytes())
+            stored = self.layout.stored(voxels)
+            self._stream.write(stored.astype(voxels.dtype.newbyteorder("<"), copy=False).tobytes())
         self._added += 1
 
     def finish(self, metadata: Mapping[str, str] | None = None) -> None:
@@ -189,9 +194,22 @@ class _ZlibStream:
         self._file.write(self._deflate.flush())
 
 
-def suffix_of(path: Path) -> str:
-    """The entry of ``SUFFIXES`` that a file name ends with; raises ``UnusableInput`` if there is none."""
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return suffix
-    raise UnusableInput(f"'{path.suffix}' is not a known image format", f"use one of {' '.join(SUFFIXES)}")
+def lost_in(path: str | Path, layout: Layout) -> list[str]:
+    """Sentences on what a file of this name cannot hold of a cine."""
+    suffix, index = suffix_of(Path(path)), layout.phase_index
+    if suffix.endswith(".nrrd") or layout.shape[0] == 1 or index is None:
+        return []
+    remedy = "; .seq.nrrd keeps them"
+    if layout.time_axis is None or index.name != "time":
+        return [f"{suffix} cannot hold the {index.name} of the phases, {_listed(index)}{remedy}"]
+    if not layout.has_even_times:
+        _, step, unit = layout.time_axis
+        return [
+            f"{suffix} holds one step between phases: {_listed(index)} become {step:.6g} {unit} apart, the mean{remedy}"
+        ]
+    return []
+
+
+def _listed(index: PhaseIndex) -> str:
+    shown = [*index.values[:3], "…", index.values[-1]] if len(index.values) > 4 else index.values
+    return " ".join([*shown, index.unit]).strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import diffusers
@@ -101,9 +101,8 @@ class _Gathered:
     @property
     def stack(self) -> SliceStack:
         """All of them as a stack."""
-        return SliceStack(
-            self.voxels, self.sparse.frame, self.plan.positions, self.sparse.times if self.gather else None
-        )
+        times, index = (self.sparse.times, self.sparse.index) if self.gather else (None, None)
+        return replace(self.sparse, voxels=self.voxels, positions=self.plan.positions, times=times, index=index)
 
     def add(self, phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
         """Keep a finished phase."""

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.stacks.axes import LAST, inverse, transposed
+from calid.stacks.phases import PhaseIndex, are_even, even_steps
 from calid.stacks.stack import SliceStack, uniform_step
-
-_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "µs": 1e-6}
-_LONGEST_STEP = 5.0
-"""Phases of a heart beat are never this many seconds apart: a larger step without a unit is in ms."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The description of the voxels in a file.
+    """The description of the voxels in a file, whose axes may come in another order than those of the stack.
 
-    :param shape: (phases, slices, rows, columns).
+    :param shape: (phases, slices, rows, columns) of the stack.
     :param dtype: of a voxel.
-    :param affine: 4 x 4, IJK to LPS mm.
+    :param affine: 4 x 4, IJK of the stack to LPS mm.
     :param times: seconds of each phase, or ``None``.
+    :param order: which axis of the file i, j and k of the stack are.
+    :param index: what the source calls the phases, or ``None``.
     """
 
     shape: tuple[int, int, int, int]
     dtype: np.dtype
     affine: np.ndarray
     times: tuple[float, ...] | None = None
+    order: tuple[int, int, int] = LAST
+    index: PhaseIndex | None = None
 
     @classmethod
     def of(cls, stack: SliceStack, positions: np.ndarray | None = None, dtype: type | None = None) -> Layout:
@@ -42,17 +43,27 @@ class Layout:
         affine[:3, 2] *= uniform_step(positions)
         phases, _, rows, columns = stack.voxels.shape
         shape = (phases, len(positions), rows, columns)
-        return cls(shape, np.dtype(dtype or stack.voxels.dtype), affine, stack.times)
+        return cls(shape, np.dtype(dtype or stack.voxels.dtype), affine, stack.times, stack.order, stack.index)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Voxels along i, j, k of the file."""
+        return [self.shape[:0:-1][axis] for axis in inverse(self.order)]
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """4 x 4, IJK of the file to LPS mm."""
+        return self.affine[:, [*inverse(self.order), 3]]
 
     @property
     def spacing(self) -> np.ndarray:
-        """(3,) mm along i, j, k."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
+        """(3,) mm along i, j, k of the file."""
+        return np.linalg.norm(self.matrix[:3, :3], axis=0)
 
     @property
     def directions(self) -> np.ndarray:
-        """3 x 3 direction cosines, a column for each of i, j, k."""
-        return self.affine[:3, :3] / self.spacing
+        """3 x 3 direction cosines, a column for each of i, j, k of the file."""
+        return self.matrix[:3, :3] / self.spacing
 
     @property
     def origin(self) -> np.ndarray:
@@ -64,29 +75,33 @@ class Layout:
         """Bytes of all voxels, uncompressed."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    def stored(self, voxels: np.ndarray) -> np.ndarray:
+        """Voxels (slices, rows, columns) as the file has them: (k, j, i)."""
+        return transposed(voxels, inverse(self.order))
+
     @property
-    def time_axis(self) -> tuple[float, float] | None:
-        """Start and mean step of the phases in seconds: all that most formats have room for."""
-        if self.times is None or len(self.times) < 2 or self.times[-1] <= self.times[0]:
+    def phase_index(self) -> PhaseIndex | None:
+        """What the file is to say of its phases: what the source said, or else their times in ms."""
+        if self.index is not None:
+            return self.index
+        if self.times is None or len(set(self.times)) < len(self.times):
             return None
-        return self.times[0], (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+        return PhaseIndex(tuple(f"{1000 * time:.12g}" for time in self.times), "ms")
 
-
-def seconds(values: Iterable[float], unit: str) -> tuple[float, ...] | None:
-    """Times as a file gives them, in seconds; ``None`` if they are no increasing times.
-
-    Without a unit, a step of 1 is a mere counter, and one of 5 or more must be milliseconds.
-    """
-    times = tuple(values)
-    steps = np.diff(times)
-    if not np.isfinite(times).all() or (steps <= 0).any():
-        return None
-    if not unit:
-        if len(times) < 2 or np.allclose(steps, 1):
+    @property
+    def time_axis(self) -> tuple[float, float, str] | None:
+        """Start, mean step and unit of the phases: all that most formats have room for."""
+        index = self.phase_index
+        if index is None or index.numbers is None or len(index.numbers) < 2:
             return None
-        unit = "s" if steps.mean() < _LONGEST_STEP else "ms"
-    scale = _SECONDS.get(unit.lower())
-    return None if scale is None else tuple(time * scale for time in times)
+        start, step = even_steps(index.numbers)
+        return (start, step, index.unit) if step > 0 else None
+
+    @property
+    def has_even_times(self) -> bool:
+        """Whether a start and a step say all that is known of the phases."""
+        index = self.phase_index
+        return index is None or len(index.values) < 2 or (index.numbers is not None and are_even(index.numbers))
 
 
 def check_dtype(dtype: np.dtype) -> None:

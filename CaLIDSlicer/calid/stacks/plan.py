@@ -1,7 +1,9 @@
 """Which slices to synthesise, and where: from the positions of the acquired slices to those of the dense stack.
 
 The requested spacing is a ceiling: gap g is split into ceil(g / spacing) equal steps, so that every acquired slice
-lies exactly on the dense grid. Each gap is planned by its own length.
+lies exactly on the dense grid. Each gap is planned by its own length. A gap that is longer than a multiple of the
+spacing by no more than ``POSITION_TOLERANCE_MM`` is that multiple: 8.01 mm is four steps of a requested 2 mm, for headers
+round.
 """
 
 from __future__ import annotations
@@ -12,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.stacks.stack import POSITION_TOLERANCE_MM
 
 LARGEST_STACK = 10_000
 """More dense slices than this mean a mistyped spacing; they would only exhaust the memory."""
-
-_CEILING_SLACK = 1e-4
-"""A gap of 8.0004 mm is four steps of a requested 2 mm: headers round."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _steps_per_gap(gaps: np.ndarray, spacing: float) -> list[int]:
         raise UnusableInput(
             f"a spacing of {spacing:g} mm asks for {gaps.sum() / spacing:.0f} slices", "ask for a larger spacing, in mm"
         )
-    steps = np.maximum(np.ceil(gaps / spacing * (1 - _CEILING_SLACK)), 1).astype(int)
+    steps = np.maximum(np.ceil((gaps - POSITION_TOLERANCE_MM) / spacing), 1).astype(int)
     if (steps == 1).all():
         raise UnusableInput(
             f"nothing to do: a spacing of {spacing:g} mm is asked for, and no gap is larger than {gaps.max():.4g} mm",

@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.stacks.axes import LAST, perpendicular, reordered, slices_last
+from calid.stacks.phases import PhaseIndex
 
 PERPENDICULAR_TOLERANCE = 1e-3
 """Largest cosine between two axes that count as perpendicular: 0.1 mm over a stack of 100 mm."""
 
-POSITION_TOLERANCE_MM = 0.01
-"""Positions that agree to this count as equal; scanners write coordinates with two to six decimals."""
+POSITION_TOLERANCE_MM = 0.02
+"""Positions and gaps that agree to this count as equal. Scanners write coordinates with two to six decimals, and three
+coordinates with two of them move a gap by up to 0.017 mm. This is the one tolerance for rounded positions."""
 
 GRID_TOLERANCE_MM = 0.1
 """Single slices may be shifted in their plane by this and still share one pixel grid."""
@@ -32,6 +35,8 @@ class SliceStack:
         world is LPS for stacks read from a file and RAS for stacks from 3D Slicer.
     :param positions: of each slice in mm along the slice axis, strictly increasing from 0.
     :param times: of each phase in seconds, increasing; ``None`` where the source does not say.
+    :param order: where its axes i, j and k were in the source: 0, 1, 2, unless the slices were not along the last one.
+    :param index: what the source calls the phases; ``None`` where it does not say.
     :raises UnusableInput: for fewer than two slices, voxels that are not finite real numbers or all equal, a spacing
         that is not positive, and axes that are not perpendicular.
     """
@@ -40,6 +45,8 @@ class SliceStack:
     frame: np.ndarray
     positions: np.ndarray
     times: tuple[float, ...] | None = None
+    order: tuple[int, int, int] = LAST
+    index: PhaseIndex | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "voxels", np.asarray(self.voxels))
@@ -50,37 +57,56 @@ class SliceStack:
         _check_voxels(self.voxels)
 
     @classmethod
-    def from_affine(cls, voxels: np.ndarray, affine: np.ndarray, times: Sequence[float] | None = None) -> SliceStack:
-        """A stack with equal gaps from 3D or 4D voxels (slices, rows, columns last) and the affine IJK to world mm."""
+    def from_affine(
+        cls,
+        voxels: np.ndarray,
+        affine: np.ndarray,
+        times: Sequence[float] | None = None,
+        index: PhaseIndex | None = None,
+    ) -> SliceStack:
+        """A stack with equal gaps from 3D or 4D voxels, axes (t,) k, j, i, and the affine IJK to world mm.
+
+        The slices may lie along any axis (:func:`calid.stacks.axes.slices_last`); :attr:`order` remembers which.
+        """
         voxels = np.asarray(voxels)
         voxels = voxels[np.newaxis] if voxels.ndim == 3 else voxels
-        frame = np.array(affine, dtype=np.float64)
+        frame = perpendicular(np.array(affine, dtype=np.float64), PERPENDICULAR_TOLERANCE)
+        order = slices_last(voxels.shape[:0:-1], frame) if voxels.ndim == 4 else LAST
+        if order != LAST:
+            voxels, frame = reordered(voxels, frame, order)
         spacing = _length("slice spacing", frame[:3, 2])
         frame[:3, 2] /= spacing
         slices = voxels.shape[1] if voxels.ndim == 4 else 0
-        return cls(voxels, frame, np.arange(slices) * spacing, None if times is None else tuple(times))
+        return cls(voxels, frame, np.arange(slices) * spacing, None if times is None else tuple(times), order, index)
 
     @classmethod
     def from_slices(
         cls, slices: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[str] | None = None
     ) -> SliceStack:
-        """A one-phase stack from single slices in any order, each ``(rows, columns)`` with its affine IJK to world mm.
+        """A stack from single slices in any order, each ``(rows, columns)`` or ``(phases, rows, columns)``.
 
-        The slices are sorted along the normal of the first one; its sense is that of the third affine column.
+        They are sorted along the normal of the first one; its sense is that of the third affine column. Gaps that are
+        equal but for rounding become equal.
 
+        :param slices: each with its affine IJK to world mm.
         :param names: of the slices, for messages.
-        :raises UnusableInput: if the slices are not parallel, do not share one pixel grid, or coincide.
+        :raises UnusableInput: if the slices are not parallel, do not share one pixel grid, coincide, or have not the
+            same number of phases.
         """
         names = names or [f"slice {number + 1}" for number in range(len(slices))]
         if len(slices) < 2:
             raise _too_few(len(slices))
-        affines = np.stack([np.asarray(affine, dtype=np.float64) for _, affine in slices])
-        _check_same_grid([voxels for voxels, _ in slices], affines, names)
+        images = [np.asarray(voxels) for voxels, _ in slices]
+        images = [image[np.newaxis] if image.ndim == 2 else image for image in images]
+        affines = np.stack([perpendicular(np.asarray(affine, float), PERPENDICULAR_TOLERANCE) for _, affine in slices])
+        _check_same_grid(images, affines, names)
         normal = _normal(affines[0])
         order, positions = _sorted_along(normal, affines[:, :3, 3], names)
+        if is_uniform(positions):
+            positions = np.linspace(0, positions[-1], len(positions))
         frame = affines[order[0]].copy()
         frame[:3, 2] = normal
-        return cls(np.stack([np.asarray(slices[n][0]) for n in order])[np.newaxis], frame, positions)
+        return cls(np.stack([images[n] for n in order], axis=1), frame, positions)
 
     @property
     def gaps(self) -> np.ndarray:
@@ -107,11 +133,14 @@ class SliceStack:
         frame = self.frame.copy()
         frame[:3, 3] += frame[:3, 2] * self.positions[-1]
         frame[:3, 2] *= -1
-        return SliceStack(self.voxels[:, ::-1], frame, self.positions[-1] - self.positions[::-1], self.times)
+        return replace(
+            self, voxels=self.voxels[:, ::-1], frame=frame, positions=self.positions[-1] - self.positions[::-1]
+        )
 
     def phase(self, t: int) -> SliceStack:
         """The stack of one phase."""
-        return replace(self, voxels=self.voxels[t : t + 1], times=self.times and (self.times[t],))
+        times, index = self.times and (self.times[t],), self.index and self.index.of(t)
+        return replace(self, voxels=self.voxels[t : t + 1], times=times, index=index)
 
 
 def is_uniform(positions: np.ndarray) -> bool:
@@ -135,13 +164,14 @@ def uniform_step(positions: np.ndarray) -> float:
 def common_step(positions: np.ndarray, largest: float = np.inf, smallest: float = 0.2) -> float | None:
     """The largest spacing in mm, within the limits, that splits every gap of ``positions`` into the same steps.
 
-    ``None`` if there is none. Gaps count as split equally if no slice is off the grid by ``POSITION_TOLERANCE_MM``.
+    ``None`` if there is none. Gaps count as split equally if no slice is off the grid by ``POSITION_TOLERANCE_MM``, or
+    by a twentieth of a step.
     """
     gaps = np.diff(positions)
     for parts in range(1, int(gaps.min() / smallest) + 1):
         step = gaps.min() / parts
         errors = np.abs(positions - step * np.round(positions / step))
-        if step <= largest * (1 + 1e-6) and errors.max() <= POSITION_TOLERANCE_MM:
+        if step <= largest * (1 + 1e-6) and errors.max() <= min(POSITION_TOLERANCE_MM, step / 20):
             return float((gaps / np.round(gaps / step)).max())
     return None
 
@@ -156,8 +186,9 @@ def _check_shape(stack: SliceStack) -> None:
         raise _too_few(stack.voxels.shape[1])
     if stack.positions.shape != stack.voxels.shape[1:2]:
         raise UnusableInput(f"{stack.voxels.shape[1]} slices have {stack.positions.size} positions")
-    if stack.times is not None and len(stack.times) != len(stack.voxels):
-        raise UnusableInput(f"{len(stack.voxels)} phases have {len(stack.times)} times")
+    for known in (stack.times, None if stack.index is None else stack.index.values):
+        if known is not None and len(known) != len(stack.voxels):
+            raise UnusableInput(f"{len(stack.voxels)} phases have {len(known)} times", "give each phase its time")
 
 
 def _check_geometry(frame: np.ndarray, positions: np.ndarray) -> None:
@@ -222,9 +253,15 @@ def _normal(affine: np.ndarray) -> np.ndarray:
 def _check_same_grid(voxels: Sequence[np.ndarray], affines: np.ndarray, names: Sequence[str]) -> None:
     first = voxels[0]
     for image, affine, name in zip(voxels, affines, names, strict=True):
-        if image.shape != first.shape or image.dtype != first.dtype:
+        if len(image) != len(first):
             raise UnusableInput(
-                f"{name} is {image.shape} {image.dtype}, but {names[0]} is {first.shape} {first.dtype}",
+                f"{name} has {len(image)} phases, but {names[0]} has {len(first)}",
+                "leave out the slices that have another number of phases, or export them again",
+            )
+        image = image[0]
+        if image.shape != first.shape[1:] or image.dtype != first.dtype:
+            raise UnusableInput(
+                f"{name} is {image.shape} {image.dtype}, but {names[0]} is {first.shape[1:]} {first.dtype}",
                 "all slices of a stack need the same size and data type",
             )
         angle = _angle(_normal(affines[0]), _normal(affine))

@@ -15,7 +15,8 @@ import SimpleITK as sitk
 
 from calid import cli
 from calid.errors import ExitCode
-from calid.files.reading import SUFFIXES, read_stack
+from calid.files.formats import SUFFIXES
+from calid.files.reading import read_stack
 from calid.files.writing import write_stack
 from calid.protocol import Done, Failed, Progress, Started, parse_event
 from calid.stacks.stack import SliceStack

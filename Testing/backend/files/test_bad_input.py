@@ -11,7 +11,8 @@ import pytest
 import SimpleITK as sitk
 
 from calid.errors import ExitCode, UnusableInput
-from calid.files.reading import SUFFIXES, read_stack
+from calid.files.formats import SUFFIXES
+from calid.files.reading import read_stack
 from calid.files.writing import write_stack
 from calid.stacks.stack import SliceStack
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calid.errors import UnusableInput
-from calid.files.reading import SUFFIXES, read_stack
+from calid.files.formats import SUFFIXES
+from calid.files.reading import read_stack
 from calid.files.writing import write_stack
-from calid.stacks.layout import seconds
+from calid.stacks.phases import seconds
 from calid.stacks.stack import SliceStack
 
 EXACT = (".nrrd", ".seq.nrrd")
@@ -35,7 +36,7 @@ def cines(draw) -> SliceStack:
     times = tuple(rng.uniform(-0.1, 0.1) + np.cumsum(rng.uniform(0.005, 0.2, shape[0])))
     dtype = draw(st.sampled_from((np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)))
     voxels = rng.uniform(0, 250, shape).astype(dtype)
-    stack = SliceStack(voxels, frame, np.arange(shape[1]) * rng.uniform(1, 12), times)
+    stack = SliceStack(voxels, frame, np.arange(shape[1]) * rng.uniform(3, 12), times)
     return stack.reversed() if draw(st.booleans()) else stack
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from calid.atomic import write_atomically
 from calid.errors import OutOfResources, UnusableInput
-from calid.files.reading import SUFFIXES, read_stack
+from calid.files.formats import SUFFIXES
+from calid.files.reading import read_stack
 from calid.files.writing import check_writable, write_stack
 from calid.stacks.stack import SliceStack
 

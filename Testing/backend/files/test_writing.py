@@ -15,7 +15,8 @@ import SimpleITK as sitk
 
 from calid import atomic
 from calid.errors import ExitCode, OutOfResources, UnusableInput
-from calid.files.reading import SUFFIXES, read_stack
+from calid.files.formats import SUFFIXES
+from calid.files.reading import read_stack
 from calid.files.writing import PhaseWriter, write_stack
 from calid.stacks.layout import Layout
 from calid.stacks.stack import SliceStack
