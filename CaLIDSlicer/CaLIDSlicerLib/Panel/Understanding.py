@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from calid.errors import CalidError
+from calid.errors import CalidError, UnusableInput
+from calid.stacks.check import check_stack, common_gap
 from calid.stacks.stack import SliceStack
 
 from ..Scene.CineInput import MOST_PHASES, findSource
 from ..Scene.Outputs import nodesToOverwrite
-from ..Scene.StackWarnings import commonGap, warnings
 from ..Scene.VolumeBridge import quoted
 from ..Translation import _
 from .Words import errorText
@@ -38,21 +38,34 @@ class Understanding:
 def understand(node) -> Understanding:
     """Look at a volume, or at a cine by its proxy volume, sequence or browser. Never raises.
 
-    Cheap enough for each change of a selection: it reads the voxels of one phase, and of the others the geometry.
+    Quick enough for each change of a selection: a cine of 30 phases takes less than a second.
     """
     try:
         source = findSource(node)
         source.check(range(min(source.phases, MOST_PHASES)))
-        stack = source.read([0])
+        stack = source.read(range(source.phases) if source.phases <= MOST_PHASES else [0])
+        gaps = _gaps(source.like, stack)
+        found = _warnings(replace(stack, positions=np.concatenate([[0.0], np.cumsum(gaps)])))
     except CalidError as error:
         return Understanding(error=errorText(error))
-    gaps = _gaps(source.like, stack)
-    found = warnings(stack.voxels[0], gaps, stack.pixel_spacing) + _stretched(source.like, gaps, stack.gaps)
+    found += _stretched(source.like, gaps, stack.gaps)
     if source.phases > MOST_PHASES:
         text = _("There are {count} phases; only the current one can be reconstructed.")
         found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
-    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
+    return Understanding(describe(stack, gaps, phases), found, source.phases, stack.phase(0))
+
+
+def _warnings(stack: SliceStack) -> list[str]:
+    """What looks wrong; a phase that cannot be used is a warning, for the current one may be another."""
+    problems = []
+    try:
+        found = check_stack(stack)
+    except UnusableInput as error:
+        if len(stack.voxels) == 1:
+            raise
+        problems, found = [errorText(error)], check_stack(stack.phase(0))
+    return problems + [_(finding.template).format(**finding.facts) for finding in found]
 
 
 def outputError(node, output, phases: str) -> str:
@@ -70,7 +83,7 @@ def outputError(node, output, phases: str) -> str:
 
 def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
     """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
-    common = commonGap(gaps)
+    common = common_gap(gaps)
     slices = _("{count} slices, {gap:.1f} mm apart").format(count=len(gaps) + 1, gap=common)
     parts = [slices + _otherGaps(gaps, common)]
     if phases is not None:

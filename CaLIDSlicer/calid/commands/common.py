@@ -11,12 +11,12 @@ from typing import Any
 from calid.atomic import write_atomically
 from calid.errors import UnusableInput
 from calid.files.formats import SUFFIXES
-from calid.files.reading import read_stack
+from calid.files.reading import read_with_remarks
 from calid.files.writing import check_writable
 from calid.naming import naming
 from calid.options import Options
 from calid.protocol import Event, Warned
-from calid.reconstruction.cine import check_cine
+from calid.stacks.check import check_stack
 from calid.stacks.stack import SliceStack
 
 Report = Callable[[Event], None]
@@ -66,11 +66,11 @@ def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
 
     :raises UnusableInput: naming the file, if it cannot be used, or has no such phase.
     """
-    stack = read_stack(args.input)
+    stack, remarks = read_with_remarks(args.input)
     with naming(args.input):
         if args.phase is not None:
             stack = _phase(stack, args.phase)
-        for warning in check_cine(stack):
+        for warning in (*remarks, *check_stack(stack)):
             report(Warned(f"{args.input}: {warning}"))
     return stack
 

@@ -114,9 +114,11 @@ class _Draws:
     ) -> None:
         self.plan, self.grid, self.scale, self.acquired = plan, grid, scale, acquired
         shape = (len(plan.positions), *acquired.shape[1:])
-        self.sum = np.zeros(shape, np.float32)
+        # float32 holds every value of small integers, and no other type is held by less than float64.
+        self.sum = np.zeros(shape, np.promote_types(acquired.dtype, np.float32))
         self.deviation = np.zeros(shape, np.float32) if uncertainty else None
-        self.lowest, self.highest = float(acquired.min()), float(acquired.max())
+        seen = scale.padding.without(acquired)
+        self.lowest, self.highest = (float(seen.min()), float(seen.max())) if seen.size else (scale.low, scale.high)
 
     def add(self, index: int, planes: np.ndarray) -> None:
         """Add one draw of dense slice ``index``, and set its deviation if there is one; on the model grid.
@@ -131,13 +133,31 @@ class _Draws:
 
     def dense(self, samples: int) -> np.ndarray:
         """(slices, rows, columns) in the input's data type."""
-        mean = self.sum / samples
-        integer = self.acquired.dtype.kind in "iu"
-        out = (mean.round() if integer else mean).astype(self.acquired.dtype)
+        out = _of_type(self.sum / samples, self.acquired.dtype)
         for index, source in enumerate(self.plan.acquired):
             if source is not None:
                 out[index] = self.acquired[source]
+        self._pad(out)
         return out
+
+    def _pad(self, out: np.ndarray) -> None:
+        """Padding of both neighbours is padding: the scanner saw nothing between them either."""
+        if not self.scale.padding.values:
+            return
+        unseen = self.scale.padding.mask(self.acquired)
+        for target in self.plan.targets:
+            both = unseen[target.below] & unseen[target.above]
+            out[target.index][both] = self.acquired[target.below][both]
+            if self.deviation is not None:
+                self.deviation[target.index][both] = 0
+
+
+def _of_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Values in a type that has room for them; those of 64 bits end between two numbers of float64."""
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    return values.round().clip(limits.min, np.nextafter(float(limits.max), 0)).astype(dtype)
 
 
 class _Ticker:

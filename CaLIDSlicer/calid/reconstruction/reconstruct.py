@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ import diffusers
 import numpy as np
 import torch
 
+from calid.errors import StackWarning
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel, load_model
 from calid.options import Options
@@ -18,6 +20,7 @@ from calid.protocol import Event, Started
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.fill import fill_rounds
 from calid.reconstruction.gaps import OnPhase, fill_gaps
+from calid.stacks.check import check_stack
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack
 from calid.version import __version__
@@ -57,6 +60,8 @@ def reconstruct(
 
     >>> dense = calid.reconstruct(stack, spacing=2.0, seed=3)
 
+    Warns, with :class:`~calid.errors.StackWarning`, of what looks wrong in the stack (:mod:`calid.stacks.check`).
+
     :param spacing: of :class:`~calid.options.Options`, in its place.
     :param options: all that can be chosen.
     :param gather: ``False`` returns a stack of no phases, so that memory does not grow with their number; they are had
@@ -65,12 +70,14 @@ def reconstruct(
         :class:`~calid.errors.Cancelled`.
     :param on_phase: gets each finished phase: number, dense (slices, rows, columns), uncertainty of the same shape.
     :param chosen: single options by name, instead of those of ``options``.
-    :raises UnusableInput: for options that cannot be used.
+    :raises UnusableInput: for options that cannot be used, and stacks that no scanner acquires.
     :raises OutOfResources: if memory or the device is missing.
     :raises WeightsError: if the weights are missing or altered.
     """
     options = options.changed(**chosen, **({} if spacing is None else {"spacing": spacing}))
     plan = plan_slices(stack.positions, options.spacing)
+    for finding in check_stack(stack):
+        warnings.warn(str(finding), StackWarning, stacklevel=2)
     where = choose_device(options.device)
     model = load_model(options.models, where)
     sampling = choose_sampling(model, options)

@@ -2,8 +2,8 @@
 
 The requested spacing is a ceiling: gap g is split into ceil(g / spacing) equal steps, so that every acquired slice
 lies exactly on the dense grid. Each gap is planned by its own length. A gap that is longer than a multiple of the
-spacing by no more than ``POSITION_TOLERANCE_MM`` is that multiple: 8.01 mm is four steps of a requested 2 mm, for headers
-round.
+spacing by no more than ``POSITION_TOLERANCE_MM`` is that multiple: 8.01 mm is four steps of a requested 2 mm, for
+headers round.
 """
 
 from __future__ import annotations

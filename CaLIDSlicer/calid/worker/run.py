@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -20,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from calid.atomic import write_atomically
-from calid.errors import ExitCode, UnusableInput
+from calid.errors import ExitCode, StackWarning, UnusableInput
 from calid.failures import explain, to_event
 from calid.protocol import INPUT_FILE, RECONSTRUCT, SELF_CHECK, Checked, Done, Event, Job, PhaseFinished, Warned
-from calid.reconstruction.cine import check_cine
+from calid.stacks.check import check_stack
 from calid.stacks.stack import SliceStack
 from calid.worker.fallback import reconstruct_with_fallback
 from calid.worker.stdio import event_stream, take_stdin
@@ -34,10 +35,15 @@ Emit = Callable[[Event], None]
 
 
 def lazy_reconstruct(*args: Any, **options: Any) -> Any:
-    """:func:`calid.reconstruction.reconstruct.reconstruct`, which loads PyTorch only when it is called."""
+    """:func:`calid.reconstruction.reconstruct.reconstruct`, which loads PyTorch only when it is called.
+
+    Whoever calls it has told what is odd about the stack, so it is not said again.
+    """
     from calid.reconstruction.reconstruct import reconstruct
 
-    return reconstruct(*args, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StackWarning)
+        return reconstruct(*args, **options)
 
 
 def lazy_self_check(*args: Any, **options: Any) -> Any:
@@ -77,8 +83,8 @@ def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> D
         raise UnusableInput(f"the task of the job is {job.task!r}", f"ask for one of {', '.join(programs)}")
     voxels = np.load(folder / INPUT_FILE, allow_pickle=False)
     stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions))
-    for warning in check_cine(stack):
-        emit(Warned(warning))
+    for finding in check_stack(stack):
+        emit(Warned(str(finding)))
     run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check}[job.task]
     done = run(programs[job.task], folder, job, stack, emit)
     return replace(done, seconds=round(time.monotonic() - started, 3), peak_memory_bytes=peak_memory_bytes())

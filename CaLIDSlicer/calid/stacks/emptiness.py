@@ -1,0 +1,48 @@
+"""Slices without an image, or with half of one: an interrupted export, a slice that was added to fill a gap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calid.stacks.findings import Finding, Kind, counted
+
+HALF_EMPTY = 0.25
+"""Share of rows, or of columns, that are constant in a slice and are not in the others."""
+
+_FLAT = 0.02
+"""A slice whose contrast is this share of that of the others shows nothing."""
+
+
+def findings(voxels: np.ndarray) -> list[Finding]:
+    """The slices of (phases, slices, rows, columns) that are blank, or half empty unlike the others."""
+    empty = np.maximum(_constant_share(voxels, 3), _constant_share(voxels, 2))  # (phases, slices)
+    contrast = voxels.std(axis=(2, 3), dtype=np.float64)
+    blank = (np.ptp(voxels, axis=(2, 3)) == 0) | (contrast <= _FLAT * np.median(contrast))
+    half = ~blank & (empty >= np.median(empty) + HALF_EMPTY)
+    found = []
+    for k in range(voxels.shape[1]):
+        if blank[:, k].any():
+            found.append(_finding(k, blank[:, k], "is blank", {"value": _value(voxels, k, blank[:, k])}))
+        elif half[:, k].any():
+            share = float(empty[half[:, k], k].max())
+            found.append(_finding(k, half[:, k], "is empty in {share:.0%} of its rows or columns", {"share": share}))
+    return found
+
+
+def _constant_share(voxels: np.ndarray, axis: int) -> np.ndarray:
+    """(phases, slices) share of the lines along ``axis`` that hold a single value."""
+    return (voxels.min(axis=axis) == voxels.max(axis=axis)).mean(axis=2)
+
+
+def _value(voxels: np.ndarray, k: int, where: np.ndarray) -> float:
+    return float(voxels[int(np.flatnonzero(where)[0]), k].flat[0])
+
+
+def _finding(k: int, phases: np.ndarray, what: str, facts: dict[str, float]) -> Finding:
+    """Of slice ``k`` in those phases where the mask is true."""
+    several = " in phases {phases}" if phases.sum() > 1 else " in phase {phases}"
+    where = "" if phases.all() else several
+    value = " (every voxel is about {value:g})" if "value" in facts else ""
+    text = f"Slice {{number}} {what}{where}{value}: export it again, or leave it out."
+    numbers = {"number": k + 1, "phases": counted(int(t) for t in np.flatnonzero(phases))}
+    return Finding(Kind.BLANK, text, {**numbers, **facts}, (k,))
