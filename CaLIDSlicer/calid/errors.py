@@ -44,7 +44,7 @@ class CalidError(Exception):
         return spell(self.terms, self._words)
 
     @property
-    def __notes__(self) -> list[str]:
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # nobody adds to it
         """From Python 3.11 on, a traceback shows the remedy below the message."""
         return [f"What to do: {self.remedy}."] if self.terms else []
 

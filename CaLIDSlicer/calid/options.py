@@ -43,6 +43,10 @@ class Options:
     :param temporal: let the phases of a cine inform each other; ``False`` reconstructs phase by phase, as the
         autoregressive fill always does.
     :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    :param thickness: mm that an acquired slice averages over; ``None`` takes what the file says, else a usual one.
+    :param consistent: let the result explain the acquired slices, as means over their thickness.
+    :param acquired: ``"keep"`` returns acquired slices bit for bit; ``"thin"`` synthesises them too, as thin as the
+        slices between them, so that they cannot be seen in long-axis cuts.
     :param uncertainty: also return the standard deviation of the real slices that the model predicts.
     :param models: folder of the model weights; ``None`` finds the bundled ones.
     :raises UnusableInput: naming the option, for a value that is of another kind or out of range.
@@ -64,6 +68,11 @@ class Options:
     conditioned: bool = _choice(False, bool, "draw from all slices that fit between the neighbours")
     temporal: bool = _choice(True, bool, "let the phases of a cine inform each other")
     device: str = _choice("auto", str, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
+    thickness: float | None = _choice(None, float, "of the acquired slices, mm", metavar="MM")
+    consistent: bool = _choice(True, bool, "let the result explain the acquired slices")
+    acquired: str = _choice(
+        "keep", str, "acquired slices: bit for bit, or as thin as the others", choices=("keep", "thin")
+    )
     uncertainty: bool = _choice(False, bool, "also return the predicted standard deviation")
     models: str | None = _choice(None, str, "folder of model weights (default: the bundled ones)", metavar="DIR")
 

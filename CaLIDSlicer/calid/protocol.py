@@ -72,7 +72,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """The model is loaded and the plan is made."""
+    """The model is loaded and the plan is made.
+
+    :param thickness: mm that an acquired slice averages over; ``None`` where it does not matter.
+    :param thickness_source: who says so: ``"asked"``, ``"file"`` or ``"assumed"``.
+    """
 
     name: ClassVar[str] = "started"
     model: str
@@ -80,6 +84,8 @@ class Started(Event):
     phases: int
     slices_in: int
     slices_out: int
+    thickness: float | None = None
+    thickness_source: str = ""
 
 
 @dataclass(frozen=True)

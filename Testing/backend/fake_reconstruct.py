@@ -24,6 +24,7 @@ from calid.options import Options
 from calid.protocol import Progress, Started, Warned
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import choose_thickness
 from calid.worker import run as worker
 
 
@@ -77,7 +78,9 @@ def reconstruct(
     """Repeat the slice below every missing one."""
     plan = plan_slices(stack.positions, options.spacing)
     phases = len(stack.voxels)
-    progress(Started("fake", "cpu", phases, len(stack.positions), len(plan.positions)))
+    thickness = choose_thickness(stack, options.thickness)
+    counts = phases, len(stack.positions), len(plan.positions)
+    progress(Started("fake", "cpu", *counts, thickness.mm, thickness.source))
     progress(Warned("this is a fake"))
     source = [0]
     for index in plan.acquired[1:]:

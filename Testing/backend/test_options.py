@@ -24,6 +24,8 @@ options = st.builds(
     seed=st.integers(0, LARGEST_SEED),
     detail=st.none() | st.floats(0, 1),
     uncertainty=st.booleans(),
+    thickness=st.none() | st.floats(1, 20),
+    acquired=st.sampled_from(["keep", "thin"]),
     device=st.sampled_from(["auto", "cpu", "cuda:1"]),
     models=st.none() | st.just("some folder"),
 )

@@ -21,7 +21,8 @@ from calid.protocol import Done
 from calid.stacks.layout import Layout
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack, common_step, is_uniform
-from calid.worker.run import peak_memory_bytes
+from calid.stacks.thickness import choose_thickness
+from calid.worker.run import acquired_indices, peak_memory_bytes
 
 _PROVENANCE = "calid_provenance"
 _PROVENANCE_ROOM = 4096
@@ -35,7 +36,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_input(parser, "reconstruct")
     add = parser.add_argument
     add("output", type=Path, metavar="OUT", help=FORMATS)
-    add_options(parser, "spacing", "samples", "steps", "detail", "fill")
+    add_options(parser, "spacing", "samples", "steps", "detail", "fill", "thickness", "acquired")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")
@@ -49,6 +50,7 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     stack = read_input(args, report)
     with naming(args.input):
         plan = plan_slices(stack.positions, options.spacing)
+        choose_thickness(stack, options.thickness)
         _check_one_spacing(stack, plan, options.spacing)
     with ExitStack() as files:
         outputs = _Outputs(args, stack, plan, files)
@@ -61,7 +63,8 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
         )
         outputs.finish(result.provenance)
     taken = round(time.monotonic() - started, 3)
-    report(Done(plan.positions.tolist(), plan.acquired, result.provenance, taken, peak_memory_bytes()))
+    acquired = acquired_indices(result.synthesised)
+    report(Done(plan.positions.tolist(), acquired, result.provenance, taken, peak_memory_bytes()))
     return int(ExitCode.DONE)
 
 
@@ -88,7 +91,7 @@ class _Outputs:
         if args.mask is not None:
             layout = Layout.of(stack.phase(0), plan.positions, np.uint8)
             self._mask = self._open(args.mask, layout)
-            made = plan.synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
+            made = (plan.synthesised | (args.acquired == "thin")).astype(np.uint8)[:, np.newaxis, np.newaxis]
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
 
     def _open(self, path: Path, layout: Layout) -> PhaseWriter:

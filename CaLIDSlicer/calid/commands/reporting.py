@@ -66,7 +66,8 @@ def _sentence(event: Event) -> str:
     if isinstance(event, Started):
         made = f" become {event.slices_out}" if event.slices_out != event.slices_in else ""  # a self-check makes none
         slices = f"{event.slices_in} slices{made}"
-        return f"model {event.model} on {event.device}: {slices}, {event.phases} phase{'s' * (event.phases > 1)}"
+        phases = f"{event.phases} phase{'s' * (event.phases > 1)}"
+        return f"model {event.model} on {event.device}: {slices}, {phases}{_thickness(event)}"
     if isinstance(event, Warned):
         return f"calid: warning: {event.message}"
     if isinstance(event, Failed):
@@ -75,3 +76,10 @@ def _sentence(event: Event) -> str:
         memory = event.peak_memory_bytes
         return f"done in {event.seconds:.1f} s" + (f", at most {memory / 2**20:.0f} MB of memory" if memory else "")
     return ""
+
+
+def _thickness(event: Started) -> str:
+    if event.thickness is None:
+        return ""
+    said = {"assumed": " (assumed: --thickness MM if you know it)", "file": " (says the file)"}
+    return f", acquired slices {event.thickness:g} mm thick{said.get(event.thickness_source, '')}"

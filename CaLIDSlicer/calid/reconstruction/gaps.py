@@ -19,10 +19,14 @@ from calid.reconstruction import tiles
 from calid.reconstruction.fill import FillStep
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
+from calid.reconstruction.slab import Slabs
 from calid.reconstruction.synthesise import Synthesiser
 from calid.reconstruction.view import Work
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
+
+BRIDGED = 3 / 8
+"""Share of its neighbours in a thin acquired slice: so it is neither sharper nor softer along the axis than a heart."""
 
 OnPhase = Callable[[int, np.ndarray, "np.ndarray | None"], None]
 """Called with each finished phase in order: its number, dense voxels (slices, rows, columns) in the input's type, and
@@ -38,16 +42,20 @@ def fill_gaps(
     on_phase: OnPhase,
     uncertainty: bool = False,
     progress: Callable[[Event], None] = lambda event: None,
+    slabs: Slabs | None = None,
+    keep: bool = True,
 ) -> None:
     """Fill the gaps as planned. Memory does not grow with the number of phases.
 
+    :param slabs: of the stack, to be consistent with.
+    :param keep: the acquired slices as they are; otherwise they are synthesised too, as thin as the others.
     :raises OutOfResources: if memory runs out even in the smallest tiles.
     """
     job = _Job(stack, plan, model, sampling, rounds, uncertainty, progress)
     try:
         for phase in range(len(stack.voxels)):
             draws = job.draw(phase)
-            on_phase(phase, draws.dense(sampling.samples), draws.deviation)
+            on_phase(phase, draws.dense(sampling.samples, slabs, keep), draws.spread(keep))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -117,8 +125,11 @@ class _Draws:
         # float32 holds every value of small integers, and no other type is held by less than float64.
         self.sum = np.zeros(shape, np.promote_types(acquired.dtype, np.float32))
         self.deviation = np.zeros(shape, np.float32) if uncertainty else None
-        seen = scale.padding.without(acquired)
-        self.lowest, self.highest = (float(seen.min()), float(seen.max())) if seen.size else (scale.low, scale.high)
+        tissue = scale.padding.without(acquired)
+        self.lowest, self.highest = (
+            (float(tissue.min()), float(tissue.max())) if tissue.size else (scale.low, scale.high)
+        )
+        self.seen = scale.padding.filled(acquired)
 
     def add(self, index: int, planes: np.ndarray) -> None:
         """Add one draw of dense slice ``index``, and set its deviation if there is one; on the model grid.
@@ -131,25 +142,40 @@ class _Draws:
             deviation = self.scale.restore_deviation(planes[0], planes[1])
             self.deviation[index] = self.grid.from_model(deviation).clip(0, self.highest - self.lowest)
 
-    def dense(self, samples: int) -> np.ndarray:
+    def dense(self, samples: int, slabs: Slabs | None, keep: bool) -> np.ndarray:
         """(slices, rows, columns) in the input's data type."""
-        out = _of_type(self.sum / samples, self.acquired.dtype)
-        for index, source in enumerate(self.plan.acquired):
-            if source is not None:
-                out[index] = self.acquired[source]
+        mean, acquired = self.sum / samples, self.plan.known
+        mean[acquired] = self.seen
+        if not keep:
+            _bridge(mean, self.plan)
+        if slabs is not None:
+            mean = slabs.consistent(mean, self.seen).clip(self.lowest, self.highest)
+        out = _of_type(mean, self.acquired.dtype)
+        if keep:
+            out[acquired] = self.acquired
         self._pad(out)
         return out
 
     def _pad(self, out: np.ndarray) -> None:
-        """Padding of both neighbours is padding: the scanner saw nothing between them either."""
+        """Padding stays, and that of both neighbours is padding: the scanner saw nothing between them either."""
         if not self.scale.padding.values:
             return
         unseen = self.scale.padding.mask(self.acquired)
+        out[self.plan.known] = np.where(unseen, self.acquired, out[self.plan.known])
         for target in self.plan.targets:
             both = unseen[target.below] & unseen[target.above]
             out[target.index][both] = self.acquired[target.below][both]
             if self.deviation is not None:
                 self.deviation[target.index][both] = 0
+
+    def spread(self, keep: bool) -> np.ndarray | None:
+        """(slices, rows, columns) float32 predicted deviation, if asked for; 0 where an acquired slice is kept."""
+        if self.deviation is not None and not keep:
+            known, positions = self.plan.known, self.plan.positions
+            missing = np.flatnonzero(self.plan.synthesised)
+            nearest = missing[np.abs(positions[known, None] - positions[missing]).argmin(axis=1)]
+            self.deviation[known] = self.deviation[nearest]
+        return self.deviation
 
 
 def _of_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -158,6 +184,15 @@ def _of_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return values.astype(dtype)
     limits = np.iinfo(dtype)
     return values.round().clip(limits.min, np.nextafter(float(limits.max), 0)).astype(dtype)
+
+
+def _bridge(planes: np.ndarray, plan: DensePlan) -> None:
+    """Lead each inner acquired slice, in part, to the straight line between its two neighbours."""
+    z = plan.positions
+    for k in plan.known[1:-1]:
+        fraction = (z[k] - z[k - 1]) / (z[k + 1] - z[k - 1])
+        between = (1 - fraction) * planes[k - 1] + fraction * planes[k + 1]
+        planes[k] += BRIDGED * (between - planes[k])
 
 
 class _Ticker:

@@ -12,7 +12,7 @@ import diffusers
 import numpy as np
 import torch
 
-from calid.errors import StackWarning
+from calid.errors import StackWarning, UnusableInput
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel, load_model
 from calid.options import Options
@@ -20,9 +20,12 @@ from calid.protocol import Event, Started
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.fill import fill_rounds
 from calid.reconstruction.gaps import OnPhase, fill_gaps
+from calid.reconstruction.slab import Slabs
 from calid.stacks.check import check_stack
+from calid.stacks.padding import Padding
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import Thickness, choose_thickness
 from calid.version import __version__
 
 DEFAULTS = Options()
@@ -32,7 +35,7 @@ DEFAULTS = Options()
 class DenseResult:
     """A dense stack and what is known about it.
 
-    :param stack: all slices; acquired ones equal the input voxel for voxel.
+    :param stack: all slices; acquired ones equal the input voxel for voxel, unless they were to be thin.
     :param uncertainty: (phases, slices, rows, columns) float32 standard deviation of the real slice around the
         model's mean, as the model predicts it, in the input's intensity units, 0 at acquired slices; ``None`` if not
         asked for.
@@ -78,21 +81,56 @@ def reconstruct(
     plan = plan_slices(stack.positions, options.spacing)
     for finding in check_stack(stack):
         warnings.warn(str(finding), StackWarning, stacklevel=2)
+    thickness = choose_thickness(stack, options.thickness)
+    keep = keeps_acquired(options)
     where = choose_device(options.device)
     model = load_model(options.models, where)
     sampling = choose_sampling(model, options)
     fill = options.fill or model.defaults["fill"]
     rounds = fill_rounds(plan, fill)
-    progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(plan.positions)))
+    counts = len(stack.voxels), len(stack.positions), len(plan.positions)
+    progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
+    slabs = Slabs.of(_unpadded(stack), plan, thickness.mm) if options.consistent else None
     dense = _Gathered(stack, plan, options.uncertainty, gather)
 
     def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
         dense.add(phase, voxels, spread)
         on_phase(phase, voxels, spread)
 
-    fill_gaps(stack, plan, model, sampling, rounds, finished, options.uncertainty, progress)
+    fill_gaps(stack, plan, model, sampling, rounds, finished, options.uncertainty, progress, slabs, keep)
     facts = {"spacing_mm": options.spacing, **provenance(model, sampling, fill, where)}
-    return DenseResult(dense.stack, dense.uncertainty, plan.synthesised, facts)
+    facts |= _slab_facts(thickness, slabs, options.acquired)
+    return DenseResult(dense.stack, dense.uncertainty, plan.synthesised | (not keep), facts)
+
+
+def _unpadded(stack: SliceStack) -> SliceStack:
+    """The stack as far as the scanner saw it: padding is no misfit of its slices."""
+    padding = Padding.of(stack.voxels)
+    return replace(stack, voxels=padding.filled(stack.voxels)) if padding.values else stack
+
+
+def keeps_acquired(options: Options) -> bool:
+    """Whether acquired slices come back bit for bit.
+
+    :raises UnusableInput: for an unknown choice, and where nothing says what a thin slice would be.
+    """
+    if options.acquired not in ("keep", "thin"):
+        raise UnusableInput(f"acquired is {options.acquired!r}", "choose keep or thin for acquired")
+    if options.acquired == "thin" and not options.consistent:
+        raise UnusableInput(
+            "thin acquired slices have to be consistent", "leave consistent on, or keep acquired slices"
+        )
+    return options.acquired == "keep"
+
+
+def _slab_facts(thickness: Thickness, slabs: Slabs | None, acquired: str) -> dict[str, Any]:
+    return {
+        "thickness_mm": thickness.mm,
+        "thickness_source": thickness.source,
+        "consistent": slabs is not None,
+        "consistency_penalty": None if slabs is None else round(slabs.misfit.penalty, 4),
+        "acquired": acquired,
+    }
 
 
 class _Gathered:

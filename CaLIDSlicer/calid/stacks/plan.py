@@ -16,8 +16,11 @@ import numpy as np
 from calid.errors import UnusableInput
 from calid.stacks.stack import POSITION_TOLERANCE_MM
 
-LARGEST_STACK = 10_000
+LARGEST_STACK = 2_000
 """More dense slices than this mean a mistyped spacing; they would only exhaust the memory."""
+
+SMALLEST_SPACING = 0.25
+"""mm. No slice that is thinner than this is known to anybody, least of all to the model."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,16 @@ class DensePlan:
         """``(dense slices,)`` bool: true where the slice is synthesised."""
         return np.array([source is None for source in self.acquired])
 
+    @property
+    def known(self) -> list[int]:
+        """The dense slices that were acquired, in order."""
+        return [index for index, source in enumerate(self.acquired) if source is not None]
+
 
 def plan_slices(positions: Sequence[float] | np.ndarray, spacing: float) -> DensePlan:
     """Plan the dense stack of slices acquired at ``positions`` (mm, increasing), at most ``spacing`` mm apart.
 
-    :raises UnusableInput: if the spacing is not positive, leaves nothing to do, or asks for an absurd number of slices.
+    :raises UnusableInput: if the spacing is below 0.25 mm, leaves nothing to do, or asks for more than 2,000 slices.
     """
     positions = np.asarray(positions, dtype=np.float64)
     steps = _steps_per_gap(np.diff(positions), spacing)
@@ -79,13 +87,16 @@ def plan_slices(positions: Sequence[float] | np.ndarray, spacing: float) -> Dens
 
 
 def _steps_per_gap(gaps: np.ndarray, spacing: float) -> list[int]:
-    if not np.isfinite(spacing) or spacing <= 0:
-        raise UnusableInput(f"a spacing of {spacing:g} mm is not possible", "ask for a spacing above 0 mm")
-    if gaps.sum() / spacing > LARGEST_STACK:
+    if not SMALLEST_SPACING <= spacing < np.inf:
         raise UnusableInput(
-            f"a spacing of {spacing:g} mm asks for {gaps.sum() / spacing:.0f} slices", "ask for a larger spacing, in mm"
+            f"a spacing of {spacing:g} mm is not possible", f"ask for a spacing of at least {SMALLEST_SPACING:g} mm"
         )
     steps = np.maximum(np.ceil((gaps - POSITION_TOLERANCE_MM) / spacing), 1).astype(int)
+    if (slices := int(steps.sum()) + 1) > LARGEST_STACK:
+        raise UnusableInput(
+            f"a spacing of {spacing:g} mm asks for {slices} slices, more than {LARGEST_STACK}",
+            f"ask for a spacing of at least {np.ceil(100 * gaps.sum() / (LARGEST_STACK - steps.size)) / 100:g} mm",
+        )
     if (steps == 1).all():
         raise UnusableInput(
             f"nothing to do: a spacing of {spacing:g} mm is asked for, and no gap is larger than {gaps.max():.4g} mm",

@@ -37,6 +37,7 @@ class SliceStack:
     :param times: of each phase in seconds, increasing; ``None`` where the source does not say.
     :param order: where its axes i, j and k were in the source: 0, 1, 2, unless the slices were not along the last one.
     :param index: what the source calls the phases; ``None`` where it does not say.
+    :param thickness: mm that each slice averages over; ``None`` where the source does not say.
     :raises UnusableInput: for fewer than two slices, voxels that are not finite real numbers or all equal, a spacing
         that is not positive, and axes that are not perpendicular.
     """
@@ -47,6 +48,7 @@ class SliceStack:
     times: tuple[float, ...] | None = None
     order: tuple[int, int, int] = LAST
     index: PhaseIndex | None = None
+    thickness: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "voxels", np.asarray(self.voxels))
@@ -133,9 +135,8 @@ class SliceStack:
         frame = self.frame.copy()
         frame[:3, 3] += frame[:3, 2] * self.positions[-1]
         frame[:3, 2] *= -1
-        return replace(
-            self, voxels=self.voxels[:, ::-1], frame=frame, positions=self.positions[-1] - self.positions[::-1]
-        )
+        positions = self.positions[-1] - self.positions[::-1]
+        return replace(self, voxels=self.voxels[:, ::-1], frame=frame, positions=positions)
 
     def phase(self, t: int) -> SliceStack:
         """The stack of one phase."""
@@ -161,7 +162,7 @@ def uniform_step(positions: np.ndarray) -> float:
     )
 
 
-def common_step(positions: np.ndarray, largest: float = np.inf, smallest: float = 0.2) -> float | None:
+def common_step(positions: np.ndarray, largest: float = np.inf, smallest: float = 0.25) -> float | None:
     """The largest spacing in mm, within the limits, that splits every gap of ``positions`` into the same steps.
 
     ``None`` if there is none. Gaps count as split equally if no slice is off the grid by ``POSITION_TOLERANCE_MM``, or

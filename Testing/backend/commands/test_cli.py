@@ -61,6 +61,7 @@ def test_acquired_slices_are_untouched(run, tmp_path: Path, sparse: Path, stack:
 def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack) -> None:
     write_stack(cine, tmp_path / "cine.nrrd")
     options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--fill", "direct", "--device", "cpu"]
+    options += ["--thickness", 7, "--acquired", "keep"]
     extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd", "--models", tmp_path]
     finished = run("succeed", "reconstruct", tmp_path / "cine.nrrd", tmp_path / "out.nrrd", *options, *extra)
     assert finished.returncode == ExitCode.DONE, finished.stderr
@@ -72,7 +73,16 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
     np.testing.assert_array_equal(mask[0, :, 0, 0], [0, 1] * 4 + [0])
     assert mask.dtype == np.uint8
     provenance = json.loads(sitk.ReadImage(str(tmp_path / "out.nrrd")).GetMetaData("calid_provenance"))
-    expected = {"samples": 4, "steps": 5, "seed": 6, "detail": 0.25, "fill": "direct", "device": "cpu"}
+    expected = {
+        "thickness": 7,
+        "acquired": "keep",
+        "samples": 4,
+        "steps": 5,
+        "seed": 6,
+        "detail": 0.25,
+        "fill": "direct",
+        "device": "cpu",
+    }
     assert expected.items() <= provenance.items()
 
 
@@ -88,6 +98,7 @@ def test_json_events_are_all_of_stdout(run, tmp_path: Path, sparse: Path) -> Non
     events = [parse_event(line) for line in finished.stdout.splitlines()]
     assert None not in events
     assert isinstance(events[0], Started)
+    assert (events[0].thickness, events[0].thickness_source) == (8, "assumed")
     assert isinstance(events[-2], Progress)
     assert isinstance(events[-1], Done)
     assert events[-1].acquired[:5] == [0, None, None, None, 1]
@@ -98,7 +109,10 @@ def test_text_is_on_stderr_and_has_no_carriage_return_in_a_log(run, tmp_path: Pa
     finished = run("succeed", "reconstruct", sparse, tmp_path / "out.nrrd")
     assert finished.stdout == ""
     first, warning, progress, done = finished.stderr.splitlines()
-    assert first == "model fake on cpu: 4 slices become 13, 1 phase"
+    begin = "model fake on cpu: 4 slices become 13, 1 phase, acquired slices"
+    assert first == f"{begin} 8 mm thick (assumed: --thickness MM if you know it)"
+    asked = run("succeed", "reconstruct", sparse, tmp_path / "out.nrrd", "--thickness", 6)
+    assert asked.stderr.splitlines()[0] == f"{begin} 6 mm thick"
     assert warning == "calid: warning: this is a fake"
     assert progress == "phase 1 of 1: 100%"
     assert done.startswith("done in ")
@@ -118,9 +132,11 @@ def test_text_is_on_stderr_and_has_no_carriage_return_in_a_log(run, tmp_path: Pa
         (
             ["sparse.nii.gz", "out.nrrd", "--spacing", "0"],
             "sparse.nii.gz: a spacing of 0 mm is not possible",
-            "above 0",
+            "at least 0.25",
         ),
-        (["sparse.nii.gz", "out.nrrd", "--spacing", "-1"], "a spacing of -1 mm is not possible", "above 0"),
+        (["sparse.nii.gz", "out.nrrd", "--spacing", "-1"], "a spacing of -1 mm is not possible", "at least 0.25"),
+        (["sparse.nii.gz", "out.nrrd", "--thickness", "0"], "0 mm thick", "above 0"),
+        (["sparse.nii.gz", "out.nrrd", "--thickness", "25"], "25 mm thick", "up to 24 mm"),
         (["sparse.nii.gz", "out.nrrd", "--spacing", "9"], "nothing to do", "below 8 mm"),
         (["sparse.nii.gz", "out.nrrd", "--phase", "2"], "there is no phase 2", "from 1 to 1"),
     ],

@@ -56,8 +56,50 @@ def test_reversing_the_stack_reverses_the_result(sparse, fill):
 
 
 def test_a_slice_does_not_depend_on_the_others_it_is_made_with(sparse, result):
-    more = calid.reconstruct(sparse, spacing=2.0, device="cpu")
-    np.testing.assert_array_equal(more.stack.voxels[:, 2::4], result.stack.voxels[:, 1::2])
+    # What consistency adds depends on the grid: a slice is the mean over one step of it.
+    few, more = (calid.reconstruct(sparse, spacing=mm, device="cpu", consistent=False) for mm in (4.0, 2.0))
+    np.testing.assert_array_equal(more.stack.voxels[:, 2::4], few.stack.voxels[:, 1::2])
+
+
+def test_the_result_explains_the_acquired_slices_better_than_without_consistency(sparse):
+    def unexplained(**options):
+        made = calid.reconstruct(sparse, 2.0, device="cpu", thickness=8.0, **options).stack.voxels[0].astype(float)
+        again = np.stack([np.average(made[k - 2 : k + 3], axis=0, weights=[1, 2, 2, 2, 1]) for k in (4, 8, 12)])
+        return np.square(again - sparse.voxels[0, 1:-1]).mean()
+
+    assert unexplained() < 0.8 * unexplained(consistent=False)
+
+
+def test_thin_acquired_slices_are_synthesised_and_said_to_be(sparse, result):
+    thin = calid.reconstruct(sparse, 4.0, device="cpu", acquired="thin", uncertainty=True)
+    assert thin.synthesised.all()
+    assert (thin.uncertainty.mean(axis=(2, 3)) > 0).all()
+    assert (thin.stack.voxels[:, 2] != sparse.voxels[:, 1]).mean() > 0.5
+    assert np.corrcoef(thin.stack.voxels[:, 2].ravel(), sparse.voxels[:, 1].ravel())[0, 1] > 0.95
+    assert [r.provenance["acquired"] for r in (thin, result)] == ["thin", "keep"]
+
+
+def test_thickness_is_told_with_its_source(sparse):
+    events = []
+    told = calid.reconstruct(sparse, 4.0, device="cpu", thickness=6, progress=events.append).provenance
+    assert (told["thickness_mm"], told["thickness_source"]) == (6.0, "asked")
+    assert (events[0].thickness, events[0].thickness_source) == (6.0, "asked")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"thickness": 0}, "0 mm thick"),
+        ({"thickness": 25}, "25 mm thick.*8 mm"),
+        ({"acquired": "thick"}, "acquired is 'thick'"),
+        ({"acquired": "thin", "consistent": False}, "consistent"),
+        ({"spacing": 0.2}, "0.2 mm is not possible"),
+    ],
+)
+def test_slabs_that_cannot_be_are_refused_before_the_model_is_loaded(sparse, monkeypatch, chosen, said):
+    monkeypatch.setattr("calid.reconstruction.reconstruct.load_model", None)
+    with pytest.raises(UnusableInput, match=said):
+        calid.reconstruct(sparse, device="cpu", **chosen)
 
 
 def test_tiles_join_without_a_seam(sparse, result, monkeypatch):

@@ -68,7 +68,7 @@ def test_a_rounded_header_costs_no_extra_slice() -> None:
         (-2, "-2 mm is not possible"),
         (float("nan"), "nan mm is not possible"),
         (float("inf"), "inf mm is not possible"),
-        (1e-6, "asks for 18000000 slices"),
+        (0.249, "0.249 mm is not possible"),
         (10, "nothing to do: a spacing of 10 mm is asked for, and no gap is larger than 10 mm"),
         (25, "nothing to do"),
     ],
@@ -77,3 +77,9 @@ def test_spacings_that_make_no_sense_are_refused(spacing: float, message: str) -
     with pytest.raises(UnusableInput, match=message) as caught:
         plan_slices([0, 8, 18], spacing)
     assert caught.value.remedy
+
+
+def test_more_than_2000_slices_are_refused_before_they_take_memory() -> None:
+    with pytest.raises(UnusableInput, match=r"0\.25 mm asks for 2003 slices, more than 2000") as caught:
+        plan_slices([0, 250, 500.3], 0.25)
+    assert len(plan_slices([0, 250, 500.3], float(caught.value.remedy.split()[-2])).positions) <= 2000
