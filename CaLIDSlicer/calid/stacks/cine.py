@@ -102,8 +102,8 @@ def _other_scales(voxels: np.ndarray) -> list[Finding]:
     worst = odd[np.abs(np.log(ratios[odd])).argmax()]
     have = "has" if len(odd) == 1 else "have"
     text = (
-        f"{{odd}} of {{phases}} phases {have} another intensity scale: phase {{worst}} is {{ratio:.3g}} times as bright "
-        "as most; all are reconstructed on one scale"
+        f"{{odd}} of {{phases}} phases {have} another intensity scale: phase {{worst}} is {{ratio:.3g}} times as "
+        "bright as most; all are reconstructed on one scale"
     )
     facts = {"odd": len(odd), "phases": len(voxels), "worst": int(worst) + 1, "ratio": float(ratios[worst])}
     return [Finding(Kind.OTHER_SCALE, text, facts)]
