@@ -24,6 +24,7 @@ from slicer.util import VTKObservationMixin
 from calid.errors import telling_in
 from calid.protocol import Event
 from CaLIDSlicerLib import Host
+from CaLIDSlicerLib.Display import Showing
 from CaLIDSlicerLib.Display.Layout import registerLayouts
 from CaLIDSlicerLib.Jobs.Errors import CONSOLE
 from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
@@ -66,6 +67,7 @@ class CaLIDSlicer(ScriptedLoadableModule):
 
     def _onStartupCompleted(self) -> None:
         registerLayouts(slicer.mrmlScene)
+        Showing.begin(slicer.mrmlScene)
         registerSampleData(self.moduleName, self.resourcePath(""))
 
 
@@ -134,7 +136,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
 class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel in Slicer: its life cycle, and all windows that it opens.
 
-    :param makeServices: of ``(logic, ask, tell, chooseFile)``, for tests.
+    :param makeServices: of ``(logic, ask, tell, chooseFile, isInFront)``, for tests.
     """
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
@@ -149,7 +151,10 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
-        self.panel = Panel(self.ui, self._makeServices(self.logic, self._ask, self._tell, self._chooseFile))
+        services = self._makeServices(self.logic, self._ask, self._tell, self._chooseFile, self._isInFront)
+        self.panel, self._display = Panel(self.ui, services), services.display
+        self._display.begin(slicer.mrmlScene)
+        self._display.listen(self.panel.onViews)
         scene = slicer.mrmlScene
         for event, method in (
             (scene.StartCloseEvent, self._onSceneStartClose),
@@ -166,6 +171,7 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.app.aboutToQuit.disconnect(self._onQuit)
         self.removeObservers()
         self.panel.close()
+        self._display.end()
 
     def enter(self) -> None:
         if not self.panel.isConnected:
@@ -182,7 +188,7 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.close()
 
     def _onSceneEndClose(self, _caller: Any, _event: Any) -> None:
-        if self.parent.isEntered:  # else enter() does it; a module that nobody looks at adds nothing to the new scene
+        if self._isInFront():  # else enter() does it; a module that nobody looks at adds nothing to the new scene
             self.panel.setParameters(self.logic.getParameterNode())
 
     def _onSceneStartImport(self, _caller: Any, _event: Any) -> None:
@@ -193,6 +199,9 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onSceneEndImport(self, _caller: Any, _event: Any) -> None:
         if self._isImportedInto:  # else enter() does it
             self.panel.setParameters(self.logic.getParameterNode())
+
+    def _isInFront(self) -> bool:
+        return self.parent.isEntered
 
     def _ask(self, question: str) -> bool:
         return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("CaLID"))

@@ -13,6 +13,9 @@ import slicer
 
 from calid.errors import CalidError
 
+NOTICE_MILLISECONDS = 15_000
+"""How long a notice stays in the status bar."""
+
 CALID_PARENT = Path(__file__).resolve().parents[1]
 
 
@@ -49,6 +52,12 @@ def temporaryFolder() -> str | None:
     """Where job folders go: Slicer's own temporary folder, or ``None`` for that of the system."""
     app = application()
     return app.temporaryPath if app else None
+
+
+def notify(text: str) -> None:
+    """Say something in the status bar of the application's window, which leaves the user at what he does."""
+    if application():
+        slicer.util.showStatusMessage(text, NOTICE_MILLISECONDS)
 
 
 def pause(seconds: float) -> None:

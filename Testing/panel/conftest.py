@@ -159,7 +159,7 @@ def makeWidget(module, services):
     opened = []
 
     def make():
-        widget = module.CaLIDSlicerWidget(makeServices=lambda logic, ask, tell, chooseFile: services)
+        widget = module.CaLIDSlicerWidget(makeServices=lambda *_: services)
         widget.setup()
         opened.append(widget)
         return widget

@@ -56,18 +56,86 @@ class ScriptedLogic:
         return self.start(node, onProgress, onFinished, **options)
 
 
-class Recorder:
-    """Takes any call, answers true and remembers it as (name, *arguments)."""
+class ScriptedDisplay:
+    """Views that show one result at a time: what they were told is in ``calls``, as (name, *arguments)."""
+
+    BUTTONS = {
+        "showUncertainty": "uncertainty",
+        "showSynthesised": "synthesised",
+        "showVolumeRendering": "rendering",
+        "play": "playing",
+    }
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
+        self.listeners: list = []
+        self.volume: Any = None
+        self.report: Any = None
+        self.shown: dict[str, Any] = {}
+
+    def begin(self, _scene) -> None:
+        pass
+
+    def listen(self, listener) -> None:
+        self.listeners.append(listener)
+
+    def shownOf(self, volume) -> SimpleNamespace:
+        nothing = dict.fromkeys(("comparison", *self.BUTTONS.values()), False) | {"fraction": 1.0}
+        return SimpleNamespace(**nothing | (self.shown if volume is not None and volume is self.volume else {}))
+
+    def isReportShown(self, report) -> bool:
+        return report is not None and report is self.report
+
+    def change(self, **shown) -> None:
+        """As somebody does who does not use the panel."""
+        self.shown.update(shown)
+        for listener in self.listeners:
+            listener()
+
+    def showResult(self, volume) -> bool:
+        self.calls.append(("showResult", volume))
+        self.volume, self.shown, self.report = volume, {"comparison": True, "rendering": True}, None
+        return True
+
+    def showBeforeAfter(self, volume, fraction: float) -> bool:
+        self.calls.append(("showBeforeAfter", volume, fraction))
+        self._bringUp(volume, fraction=fraction, uncertainty=False)
+        return True
+
+    def showReport(self, report) -> bool:
+        self.calls.append(("showReport", report))
+        self.report = report
+        return True
+
+    def remember(self) -> tuple:
+        return self.volume, self.shown
+
+    def putBack(self, before: tuple) -> bool:
+        self.calls.append(("putBack",))
+        self.volume, self.shown = before
+        return True
+
+    def leave(self) -> bool:
+        self.calls.append(("leave",))
+        self.volume, self.shown, self.report = None, {}, None
+        return True
+
+    def end(self) -> None:
+        self.calls.append(("end",))
 
     def __getattr__(self, name: str):
-        def record(*arguments) -> bool:
-            self.calls.append((name, *arguments))
+        shown = self.BUTTONS[name]
+
+        def show(volume, visible: bool) -> bool:
+            self.calls.append((name, volume, visible))
+            self._bringUp(volume, **{shown: visible})
             return True
 
-        return record
+        return show
+
+    def _bringUp(self, volume, **shown) -> None:
+        self.shown = {**(self.shown if volume is self.volume else {}), **shown}
+        self.volume = volume
 
 
 @dataclass
@@ -129,7 +197,9 @@ class ScriptedServices:
     models: ScriptedModels
     logic: ScriptedLogic = field(default_factory=ScriptedLogic)
     dependencies: ScriptedDependencies = field(default_factory=ScriptedDependencies)
-    display: Recorder = field(default_factory=Recorder)
+    display: ScriptedDisplay = field(default_factory=ScriptedDisplay)
+    inFront: bool = True
+    noticed: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -150,6 +220,12 @@ class ScriptedServices:
 
     def chooseFile(self) -> str:
         return self.file
+
+    def isInFront(self) -> bool:
+        return self.inFront
+
+    def notify(self, text: str) -> None:
+        self.noticed.append(text)
 
     def clock(self) -> float:
         return self.time

@@ -88,6 +88,29 @@ def test_the_first_phase_is_shown_as_soon_as_it_is_there(cine, services, makeRes
     assert cine.ui.applyButton.text() == "Cancel"
 
 
+def test_a_user_who_is_elsewhere_is_told_and_not_disturbed(cine, services, makeResult):
+    """The views belong to what is in front: here a module in which the user works meanwhile."""
+    cine.ui.applyButton.click()
+    services.inFront = False
+    job = services.logic.job
+    dense = makeResult(job.node)
+    job.finishPhase(0, dense)
+    job.end()
+    assert services.display.calls == []
+    assert services.noticed == ["SAX CaLID is ready."]
+    assert cine.ui.resultSelector.currentNode() is dense
+    assert not cine.ui.beforeAfterButton.isChecked()
+
+
+def test_a_user_who_turned_to_other_views_meanwhile_keeps_them(cine, services, makeResult):
+    cine.ui.applyButton.click()
+    job = services.logic.job
+    job.finishPhase(0, makeResult(job.node))
+    services.display.change(comparison=False)  # another layout, by the toolbar
+    job.end()
+    assert [name for name, *_ in services.display.calls] == ["showResult"]
+
+
 def test_what_is_missing_is_installed_after_one_question(widget, services):
     services.dependencies.missing, services.answers = "Install torch?", [True]
     widget.ui.applyButton.click()
@@ -194,8 +217,8 @@ def test_cancel_keeps_or_removes_the_finished_phases(cine, services, makeResult,
     assert job.kept is keep
     assert ui.applyButton.text() == "Apply"
     assert textOf(ui.statusLabel) == "The job was cancelled."
-    assert (("showResult", job) in services.display.calls) is keep
-    assert (("leaveResult",) in services.display.calls) is not keep
+    assert (("putBack",) in services.display.calls) is not keep
+    assert ui.beforeAfterButton.isChecked() is keep
     assert services.told == []
 
 

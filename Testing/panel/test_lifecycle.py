@@ -29,7 +29,7 @@ def test_a_closing_scene_is_no_time_to_change_the_layout(widget, services, scene
     job.finishPhase(0, makeResult(job.node))
     scene.Clear()
     assert job.finished
-    assert ("leaveResult",) not in services.display.calls
+    assert ("putBack",) not in services.display.calls
 
 
 def test_the_panel_works_in_the_next_scene(widget, services, scene, makeVolume):
@@ -170,6 +170,7 @@ def test_cleanup_cancels_and_lets_go(module, services, makeVolume, scene, app):
     widget.ui.applyButton.click()
     widget.cleanup()
     assert services.logic.job.finished
+    assert ("end",) in services.display.calls
     before = textOf(widget.ui.planLabel)
     parameters.spacing = 4.0
     scene.Clear()
@@ -221,10 +222,11 @@ def test_questions_and_errors_are_slicers_own_windows(module, services, monkeypa
     handed: list = []
     widget = module.CaLIDSlicerWidget(makeServices=lambda *given: handed.extend(given) or services)
     widget.setup()
-    _logic, ask, tell, _chooseFile = handed
+    _logic, ask, tell, _chooseFile, isInFront = handed
     assert ask("Start?") is True
     tell("Memory ran out.")
     assert told == [("Memory ran out.", "CaLID")]
+    assert isInFront() is True
     widget.cleanup()
 
 
@@ -244,8 +246,3 @@ def test_a_label_map_is_not_chosen_for_the_user(makeWidget, makeVolume, scene):
     makeVolume("stack")
     widget.enter()
     assert widget.logic.getParameterNode().input.GetName() == "stack"
-
-
-def test_closing_the_scene_lets_the_display_go(widget, services, scene):
-    scene.Clear()
-    assert ("end",) in services.display.calls

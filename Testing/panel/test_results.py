@@ -26,6 +26,36 @@ def test_before_and_after(widget, services, result):
     assert services.display.calls == [("showResult", result)]
     assert widget.ui.fadeSlider.value() == 100
     assert widget.ui.renderingButton.isChecked()
+    assert widget.ui.beforeAfterButton.isChecked()
+
+
+def test_the_way_back(widget, services, result):
+    widget.ui.beforeAfterButton.click()
+    widget.ui.beforeAfterButton.click()
+    assert services.display.calls == [("showResult", result), ("leave",)]
+    assert not widget.ui.beforeAfterButton.isChecked()
+    assert not widget.ui.renderingButton.isChecked()
+
+
+def test_what_others_do_with_the_views_presses_the_buttons(widget, services, result):
+    ui = widget.ui
+    ui.beforeAfterButton.click()
+    calls = list(services.display.calls)
+    services.display.change(playing=True, uncertainty=True, rendering=False, fraction=0.25)
+    assert ui.playButton.isChecked()
+    assert ui.uncertaintyButton.isChecked()
+    assert not ui.renderingButton.isChecked()
+    assert ui.fadeSlider.value() == 25
+    services.display.change(playing=False, comparison=False)
+    assert not ui.playButton.isChecked()
+    assert not ui.beforeAfterButton.isChecked()
+    assert services.display.calls == calls
+
+
+def test_a_button_that_shows_nothing_stays_up(widget, services, result, monkeypatch):
+    monkeypatch.setattr(services.display, "showUncertainty", lambda *_: False, raising=False)
+    widget.ui.uncertaintyButton.click()
+    assert not widget.ui.uncertaintyButton.isChecked()
 
 
 def test_fade(widget, services, result):
@@ -52,7 +82,7 @@ def test_fading_takes_the_place_of_the_uncertainty(widget, services, result):
     widget.ui.uncertaintyButton.click()
     widget.ui.fadeSlider.setValue(50)
     assert not widget.ui.uncertaintyButton.isChecked()
-    assert services.display.calls[-2:] == [("showUncertainty", result, False), ("showBeforeAfter", result, 0.5)]
+    assert services.display.calls[-1] == ("showBeforeAfter", result, 0.5)
 
 
 def test_before_and_after_takes_the_place_of_the_overlays(widget, services, result):
@@ -62,8 +92,7 @@ def test_before_and_after_takes_the_place_of_the_overlays(widget, services, resu
     ui.beforeAfterButton.click()
     assert not ui.uncertaintyButton.isChecked()
     assert not ui.synthesisedButton.isChecked()
-    hidden = [("showUncertainty", result, False), ("showSynthesised", result, False)]
-    assert services.display.calls[-3:] == [*hidden, ("showResult", result)]
+    assert services.display.calls[-1] == ("showResult", result)
 
 
 def test_a_new_result_is_shown_as_after(widget, services, result, makeResult):
@@ -73,7 +102,7 @@ def test_a_new_result_is_shown_as_after(widget, services, result, makeResult):
     job.volume = makeResult(job.node, "second")
     job.end()
     assert widget.ui.fadeSlider.value() == 100
-    assert services.display.calls[-1] == ("showResult", job)
+    assert services.display.calls[-1] == ("showResult", job.volume)
 
 
 def test_another_result_starts_with_nothing_shown(widget, services, result, makeResult):
@@ -111,9 +140,7 @@ def test_a_cine_plays_and_pauses(makeWidget, makeCine, services, lib):
     ui.resultSelector.setCurrentNode(proxy)
     ui.playButton.click()
     ui.playButton.click()
-    browser = lib("Panel.Results").browserOf(proxy)
-    assert browser.GetName() == "Cine browser"
-    assert services.display.calls == [("play", browser, True), ("play", browser, False)]
+    assert services.display.calls == [("play", proxy, True), ("play", proxy, False)]
 
 
 def test_a_finished_cine_plays(makeWidget, makeCine, services, lib):
@@ -125,7 +152,7 @@ def test_a_finished_cine_plays(makeWidget, makeCine, services, lib):
     job.volume, job.browser = proxy, lib("Panel.Results").browserOf(proxy)
     job.end()
     assert ui.playButton.isChecked()
-    assert services.display.calls == [("showResult", job)]
+    assert services.display.calls == [("showResult", proxy), ("play", proxy, True)]
 
 
 def test_before_a_self_check(widget):
@@ -146,7 +173,19 @@ def test_a_self_check_gives_its_verdict(widget, services):
     assert textOf(ui.verdictLabel) == REPORT.verdict
     assert ui.selfCheckButton.isEnabled()
     ui.showSelfCheckButton.click()
-    assert services.display.calls == [("showReport", REPORT), ("showReport", REPORT)]
+    assert services.display.calls == [("showReport", REPORT), ("leave",)]
+    ui.showSelfCheckButton.click()
+    assert services.display.calls[-1] == ("showReport", REPORT)
+    assert ui.showSelfCheckButton.isChecked()
+
+
+def test_a_self_check_that_ends_behind_the_users_back_takes_no_views(widget, services):
+    widget.ui.selfCheckButton.click()
+    services.inFront, services.logic.job.result = False, REPORT
+    services.logic.job.end()
+    assert services.display.calls == []
+    assert services.noticed == ["The self-check is done."]
+    assert textOf(widget.ui.verdictLabel) == REPORT.verdict
 
 
 def test_a_self_check_can_be_cancelled(widget, services):

@@ -139,7 +139,7 @@ def test_done(widget, services, makeResult):
     assert ui.inputSelector.isEnabled()
     assert not isShown(ui.progressBar)
     assert ui.resultSelector.currentNode() is job.volume
-    assert ("showResult", job) in services.display.calls
+    assert ("showResult", job.volume) in services.display.calls
     for button in (ui.beforeAfterButton, ui.uncertaintyButton, ui.synthesisedButton, ui.renderingButton):
         assert button.isEnabled()
     assert not ui.playButton.isEnabled()

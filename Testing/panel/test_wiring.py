@@ -9,14 +9,21 @@ import pytest
 from calid.errors import OutOfResources
 
 SHOWN = (
+    "begin",
     "end",
+    "isReportShown",
+    "leave",
+    "listen",
     "play",
+    "putBack",
+    "remember",
     "showBeforeAfter",
     "showReport",
     "showResult",
     "showSynthesised",
     "showUncertainty",
     "showVolumeRendering",
+    "shownOf",
 )
 
 
@@ -41,7 +48,7 @@ def devices(lib, monkeypatch):
 
 
 def test_everything_is_there(lib):
-    real = lib("Panel.Wiring").realServices("logic", "ask", "tell", "chooseFile")
+    real = lib("Panel.Wiring").realServices("logic", "ask", "tell", "chooseFile", "isInFront")
     given = {field.name: getattr(real, field.name) for field in dataclasses.fields(real)}
     assert [name for name, value in given.items() if value is None] == []
     assert [name for name in SHOWN if not callable(getattr(real.display, name))] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import slicer
 
@@ -13,12 +14,15 @@ COMPARISON_LAYOUT = 27180
 SELF_CHECK_LAYOUT = 27181
 """Numbers of their own among the layouts of all extensions."""
 
+OWN_LAYOUTS = (COMPARISON_LAYOUT, SELF_CHECK_LAYOUT)
+
 PLANES = {"ShortAxis": ("SA", "#F34A33"), "LongAxis1": ("LA1", "#6EB04B"), "LongAxis2": ("LA2", "#EDD54C")}
 """Name of a view's plane -> its label and colour: those of Slicer's axial, coronal and sagittal views."""
 
 SPARSE_VIEWS, DENSE_VIEWS = ([f"CaLID{row}{plane}" for plane in PLANES] for row in ("Sparse", "Dense"))
 PICTURE_VIEWS = ["CaLIDAcquired", "CaLIDPredicted", "CaLIDLinear"]
 PLOT_VIEW, TABLE_VIEW = "CaLIDScores", "CaLIDScoreTable"
+OWN_SLICE_VIEWS = [*SPARSE_VIEWS, *DENSE_VIEWS, *PICTURE_VIEWS]
 
 _BEFORE = "CaLID.layoutBefore"  # attribute of the layout node
 _VIEW_GROUP = 27180  # Slicer links views of one group only, so the user's other views stay as they are
@@ -53,12 +57,23 @@ def showComparisonLayout(scene) -> bool:
     return _show(scene, COMPARISON_LAYOUT)
 
 
-def leaveComparisonLayout(scene) -> bool:
-    """Go back to the layout that the comparison was shown in place of; false if it is not shown."""
+def arrangement(scene) -> int | None:
+    """The number of the layout that is shown; ``None`` where there are no views to arrange."""
     node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if node is None or node.GetViewArrangement() != COMPARISON_LAYOUT or node.GetAttribute(_BEFORE) is None:
+    return node and node.GetViewArrangement()
+
+
+def layoutBefore(scene) -> int:
+    """The layout that the user had before ours; four views where nobody knows, as in a scene that was saved so."""
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    return int(node.GetAttribute(_BEFORE) or node.SlicerLayoutFourUpView)
+
+
+def leaveOwnLayout(scene, layout: int | None = None) -> bool:
+    """Go to ``layout``, or back to what the user had before ours; false, and nothing changes, if ours is not shown."""
+    if arrangement(scene) not in OWN_LAYOUTS:
         return False
-    node.SetViewArrangement(int(node.GetAttribute(_BEFORE)))
+    scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout or layoutBefore(scene))
     return True
 
 
@@ -74,11 +89,29 @@ def sliceViews(scene, names: Iterable[str]) -> list[SliceView]:
     return [view for view in views if view.layers]
 
 
+def namesOnScreen(scene, className: str) -> list[str]:
+    """The names of the views of one class in the layout that is shown."""
+    node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    layout = (node and node.GetCurrentLayoutDescription()) or "<layout/>"
+    views = [view for view in ElementTree.fromstring(layout).iter("view") if view.get("class") == className]
+    if any(view.get("multiple") == "true" for view in views):  # all that exist
+        return [view.GetLayoutName() for view in slicer.util.getNodesByClass(className, scene)]
+    return [view.get("singletontag", "") for view in views]
+
+
 def viewsShowing(volumeNode) -> list[SliceView]:
     """All slice views, of any layout, that have the volume in the background."""
-    planes = slicer.util.getNodesByClass("vtkMRMLSliceNode", volumeNode.GetScene())
-    views = sliceViews(volumeNode.GetScene(), (plane.GetLayoutName() for plane in planes))
+    scene = volumeNode.GetScene()
+    planes = slicer.util.getNodesByClass("vtkMRMLSliceNode", scene) if scene else []
+    views = sliceViews(scene, (plane.GetLayoutName() for plane in planes))
     return [view for view in views if view.layers.GetBackgroundVolumeID() == volumeNode.GetID()]
+
+
+def viewsOnScreen(volumeNode) -> list[SliceView]:
+    """Those of :func:`viewsShowing` that the user sees now."""
+    views = viewsShowing(volumeNode)
+    names = namesOnScreen(volumeNode.GetScene(), "vtkMRMLSliceNode") if views else []
+    return [view for view in views if view.plane.GetLayoutName() in names]
 
 
 def inputOf(volumeNode):
@@ -88,8 +121,12 @@ def inputOf(volumeNode):
 
 
 def link(views: Iterable[SliceView]) -> None:
-    """Make views of the same plane scroll, pan and zoom together."""
+    """Make views of the same plane scroll, pan and zoom together.
+
+    Slicer would link their layers too, and a volume chosen in one view would replace both sparse and dense.
+    """
     for view in views:
+        view.layers.SetInteractionFlagsModifier(0)
         view.layers.SetLinkedControl(True)
         view.layers.SetHotLinkedControl(True)
 
@@ -98,7 +135,8 @@ def _show(scene, layout: int) -> bool:
     isRegistered = registerLayouts(scene)
     if isRegistered:
         node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-        node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
+        if node.GetViewArrangement() not in OWN_LAYOUTS:  # else there would be no way back
+            node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
         node.SetViewArrangement(layout)
     return isRegistered
 

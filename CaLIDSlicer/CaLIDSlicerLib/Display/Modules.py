@@ -29,3 +29,16 @@ def resetThreeDViews() -> None:
     manager = _layoutManager()
     if manager:
         manager.resetThreeDViews()
+
+
+def drawingOf(className: str, name: str):
+    """The Qt view that draws a slice view (vtkMRMLSliceNode) or a 3D view (vtkMRMLViewNode) of this name."""
+    manager = _layoutManager()
+    if manager is None:
+        return None
+    if className == "vtkMRMLSliceNode":
+        widget = manager.sliceWidget(name)
+        return widget.sliceView() if widget else None
+    widgets = (manager.threeDWidget(number) for number in range(manager.threeDViewCount))
+    views = (widget.threeDView() for widget in widgets)
+    return next((view for view in views if view.mrmlViewNode().GetLayoutName() == name), None)

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
 from ..Scene.VolumeBridge import voxelsOf
-from .Layout import DENSE_VIEWS, SliceView, inputOf, viewsShowing
+from .Layout import DENSE_VIEWS, SliceView, inputOf, viewsOnScreen, viewsShowing
 from .Modules import moduleLogic
+from .Shown import isInFront
 
 UNCERTAINTY_OPACITY = 0.6
 MASK_OPACITY = 0.3
@@ -33,7 +34,7 @@ def showUncertainty(volume, visible: bool = True, logic=None) -> bool:
     for view in views:
         view.layers.SetForegroundVolumeID(shown.GetID() if shown else None)
         view.layers.SetForegroundOpacity(UNCERTAINTY_OPACITY if visible else 0)
-    _showLegend(spread, visible, logic or moduleLogic("colors"))
+    showLegend(volume, logic)
     return bool(views)
 
 
@@ -52,6 +53,11 @@ def showSynthesised(volume, visible: bool = True) -> bool:
     return bool(views)
 
 
+def isMarkable(volume) -> bool:
+    """Whether the user sees a view in which :func:`showSynthesised` would mark slices."""
+    return any(not _isShortAxis(view) for view in viewsOnScreen(volume))
+
+
 def colourByUncertainty(spread) -> None:
     """Set the colours of an uncertainty volume: clear where it is small, brighter the larger it is."""
     values = voxelsOf(spread)
@@ -66,17 +72,21 @@ def colourByUncertainty(spread) -> None:
     display.SetApplyThreshold(True)
 
 
-def _showLegend(spread, visible: bool, logic) -> None:
-    if logic is None:
+def showLegend(volume, logic=None) -> None:
+    """Show the legend of a volume's uncertainty where, and as long as, its colours are seen."""
+    spread, logic = volume.GetNodeReference(UNCERTAINTY_ROLE), logic or moduleLogic("colors")
+    if spread is None or logic is None:
         return
+    visible = any(isInFront(view.layers, spread.GetID()) for view in viewsOnScreen(volume))
     legend = logic.GetColorLegendDisplayNode(spread)
     if legend is None and visible:
         legend = logic.AddDefaultColorLegendDisplayNode(spread)
         legend.SetTitleText("Uncertainty (± intensity)")
         legend.SetNumberOfLabels(3)
         legend.SetSize(0.08, 0.5)
-    if legend:
+    if legend and visible:
         legend.SetLabelFormat(f"%.{_decimals(spread.GetDisplayNode().GetWindowLevelMax())}f")
+    if legend and bool(legend.GetVisibility()) != visible:
         legend.SetVisibility(visible)
 
 

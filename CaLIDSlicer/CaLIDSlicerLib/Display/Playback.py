@@ -5,6 +5,7 @@ from __future__ import annotations
 import slicer
 
 from .. import Host
+from ..Scene.CineInput import browsersShowing
 from ..Scene.PhaseTimes import phaseTimes
 
 BEAT_SECONDS = 1.0
@@ -26,6 +27,21 @@ def play(browser, playing: bool = True) -> bool:
         browser.SetPlaybackItemSkippingEnabled(True)  # a slow computer keeps the pace and leaves phases out
     browser.SetPlaybackActive(playing)
     return True
+
+
+def browserOf(volume):
+    """The vtkMRMLSequenceBrowserNode that plays a cine's proxy volume, or ``None``."""
+    isInScene = volume is not None and volume.GetScene() is not None
+    return next(iter(browsersShowing(volume)), None) if isInScene else None
+
+
+def isWhole(volume) -> bool:
+    """Whether a dense cine has all phases of its input; false for a volume that is no cine."""
+    browser = browserOf(volume)
+    if browser is None:
+        return False
+    phases = browser.GetSequenceNode(volume).GetNumberOfDataNodes()
+    return phases == browser.GetMasterSequenceNode().GetNumberOfDataNodes()
 
 
 def framesPerSecond(sequence) -> float:

@@ -11,7 +11,10 @@ import vtk
 
 from ..Scene.VolumeBridge import voxelsOf
 from .Geometry import HEART_SHARE, worldMatrix
+from .Layout import namesOnScreen
 from .Modules import moduleLogic
+
+RENDERING = "vtkMRMLVolumeRenderingDisplayNode"
 
 CROP_SHARE = 0.5
 """Share of the in-plane field of view that is rendered: in 3D what lies beside the heart also lies in front of it."""
@@ -44,8 +47,32 @@ def showVolumeRendering(volume, visible: bool = True, logic=None) -> bool:
     return True
 
 
+def hideRenderings(volumes) -> None:
+    """Hide the hearts of these volumes: at one place, two of them are seen as none."""
+    for volume in volumes:
+        for display in _displaysOf(volume):
+            display.SetVisibility(False)
+
+
+def isRendered(volume) -> bool:
+    """Whether the user sees the volume in a 3D view."""
+    visible = any(display.GetVisibility() for display in _displaysOf(volume))
+    return visible and isThreeDOnScreen(volume.GetScene())
+
+
+def isThreeDOnScreen(scene) -> bool:
+    """Whether the layout that is shown has a 3D view."""
+    return bool(namesOnScreen(scene, "vtkMRMLViewNode"))
+
+
+def _displaysOf(volume) -> list:
+    displays = (volume.GetNthDisplayNode(n) for n in range(volume.GetNumberOfDisplayNodes()))
+    return [display for display in displays if display and display.IsA(RENDERING)]
+
+
 def _create(volume, logic):
     display = logic.CreateDefaultVolumeRenderingNodes(volume)
+    display.GetVolumePropertyNode().SetName(f"{volume.GetName()} look")  # Slicer names it after its preset for MR
     applyBrightBloodLook(display.GetVolumePropertyNode(), voxelsOf(volume))
     _cropToHeart(volume, display, logic)
     return display

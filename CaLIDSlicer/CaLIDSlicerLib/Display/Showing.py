@@ -1,95 +1,160 @@
-"""Showing a result so that the gain is seen at once: sparse above dense, fade, playback, and the overlays.
+"""Showing a result so that the gain is seen at once: sparse beside dense, fade, playback, and the overlays.
 
-Every function says whether it had something to show it in: without an application or without views it does nothing and
-returns false, so that scripts run with ``--no-main-window``.
+Every function acts on what the user sees of a result, or brings it into the views first. It says whether it had
+something to show it in: without an application or without views it does nothing and returns false, so that scripts run
+with ``--no-main-window``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 
+from . import Overlay, Playback, Rendering, SelfCheckPage
 from .Geometry import extentsOf, look, planesOf, scaleToFit
 from .Layout import (
     DENSE_VIEWS,
     SPARSE_VIEWS,
     inputOf,
-    leaveComparisonLayout,
     link,
     showComparisonLayout,
     sliceViews,
+    viewsOnScreen,
     viewsShowing,
 )
 from .Modules import resetThreeDViews, settleViews
-from .Overlay import showSynthesised, showUncertainty
-from .Playback import play
-from .Rendering import showVolumeRendering
-from .SelfCheckPage import showReport
-from .Window import SharedWindow
+from .Shown import isReportShown, resultsIn, shownOf
+from .ViewState import ViewState
+from .Watch import ViewWatch
 
 __all__ = [
+    "begin",
     "end",
-    "leaveResult",
+    "isReportShown",
+    "leave",
+    "listen",
     "play",
+    "putBack",
+    "remember",
     "showBeforeAfter",
     "showReport",
     "showResult",
     "showSynthesised",
     "showUncertainty",
     "showVolumeRendering",
+    "shownOf",
 ]
 
-_window = SharedWindow()
+_watch = ViewWatch()
+begin, end, listen = _watch.begin, _watch.end, _watch.listen
 
 
-def showResult(result) -> bool:
-    """Show a dense volume under its input, in three planes through the heart and in 3D; a cine starts to beat.
-
-    :param result: the dense volume node, or the finished job that made it.
-    """
-    dense = getattr(result, "volume", result)
-    if dense.GetScene() is None or not showComparisonLayout(dense.GetScene()):
+def showResult(volume) -> bool:
+    """Show a dense volume beside its input, in three planes through the heart and in 3D."""
+    scene = volume.GetScene()
+    if scene is None:
         return False
-    settleViews()
-    if dense.GetScene() is None:  # the event loop has run, and may have cancelled the job
-        return False
-    if not sliceViews(dense.GetScene(), DENSE_VIEWS):
-        return False
-    sparse = inputOf(dense)
-    if sparse:
-        _window.share(sparse, dense)
-    _fillRow(SPARSE_VIEWS, dense, background=sparse)
-    _fillRow(DENSE_VIEWS, dense, background=dense, foreground=sparse)
-    _lookAtHeart(dense, sparse or dense)
-    if showVolumeRendering(dense):
-        resetThreeDViews()
-    play(getattr(result, "browser", None))
-    return True
+    with _watch.changing(scene):
+        _watch.memory.remember(scene, volume.GetID())
+        return showComparisonLayout(scene) and _fillViews(volume)
 
 
-def leaveResult() -> bool:
-    """Give the user the views back that a result was shown in place of, when it has been taken back."""
-    _window.removeObservers()
-    return leaveComparisonLayout(slicer.mrmlScene)
+def leave() -> bool:
+    """Give the user the views back that ours were shown in place of."""
+    with _watch.changing(slicer.mrmlScene):
+        return _watch.memory.leave(slicer.mrmlScene)
+
+
+def remember() -> ViewState:
+    """What the views show now, for :func:`putBack`."""
+    return ViewState(slicer.mrmlScene)
+
+
+def putBack(state: ViewState) -> bool:
+    """Show again what was shown then; false, and nothing changes, if the user has chosen other views meanwhile."""
+    with _watch.changing(slicer.mrmlScene):
+        return state.restore()
 
 
 def showBeforeAfter(volume, fraction: float = 1.0) -> bool:
     """Fade from the sparse input (0) to the dense volume (1) where the dense volume is shown."""
-    sparse, views = inputOf(volume), viewsShowing(volume)
-    if sparse is None:
+    sparse = inputOf(volume)
+    if sparse is None or not _bringUp(volume, viewsOnScreen):
         return False
-    for view in views:
-        view.layers.SetForegroundVolumeID(sparse.GetID())
-        view.layers.SetForegroundOpacity(1 - fraction)
-    return bool(views)
+    with _watch.changing(volume.GetScene()):
+        for view in viewsShowing(volume):
+            view.layers.SetForegroundVolumeID(sparse.GetID())
+            view.layers.SetForegroundOpacity(1 - fraction)
+    return True
 
 
-def end() -> None:
-    """Let go of all nodes: they are leaving the scene, or the module its widget."""
-    _window.removeObservers()
+def showUncertainty(volume, visible: bool = True, logic=None) -> bool:
+    """As :func:`Overlay.showUncertainty`."""
+    if visible and not _bringUp(volume, viewsOnScreen):
+        return False
+    with _watch.changing(volume.GetScene()):
+        return Overlay.showUncertainty(volume, visible, logic)
 
 
-def _fillRow(names, dense, background, foreground=None) -> None:
-    views = sliceViews(dense.GetScene(), names)
+def showSynthesised(volume, visible: bool = True) -> bool:
+    """As :func:`Overlay.showSynthesised`."""
+    if visible and not _bringUp(volume, Overlay.isMarkable):
+        return False
+    with _watch.changing(volume.GetScene()):
+        return Overlay.showSynthesised(volume, visible)
+
+
+def showVolumeRendering(volume, visible: bool = True, logic=None) -> bool:
+    """As :func:`Rendering.showVolumeRendering`; of all results, one is rendered at a time."""
+    scene = volume.GetScene()
+    if scene is None:
+        return False
+    if visible and not Rendering.isThreeDOnScreen(scene):
+        return showResult(volume)
+    with _watch.changing(scene):
+        if visible:
+            Rendering.hideRenderings(result for result in resultsIn(scene) if result is not volume)
+        return Rendering.showVolumeRendering(volume, visible, logic)
+
+
+def play(volume, playing: bool = True) -> bool:
+    """As :func:`Playback.play`, of the cine that the volume belongs to."""
+    if playing:
+        _bringUp(volume, lambda shown: viewsOnScreen(shown) or Rendering.isRendered(shown))
+    with _watch.changing(volume.GetScene()):
+        return Playback.play(Playback.browserOf(volume), playing)
+
+
+def showReport(report) -> bool:
+    """As :func:`SelfCheckPage.showReport`."""
+    with _watch.changing(slicer.mrmlScene):
+        _watch.memory.remember(slicer.mrmlScene)
+        return SelfCheckPage.showReport(report)
+
+
+def _bringUp(volume, isSeen: Callable) -> bool:
+    """Compare a result with its input, unless it can be seen already."""
+    isInScene = volume.GetScene() is not None
+    return isInScene and (bool(isSeen(volume)) or (showResult(volume) and bool(isSeen(volume))))
+
+
+def _fillViews(volume) -> bool:
+    settleViews()
+    scene = volume.GetScene()
+    if scene is None or not sliceViews(scene, DENSE_VIEWS):  # the event loop has run, and may have cancelled the job
+        return False
+    sparse = inputOf(volume)
+    _fillRow(SPARSE_VIEWS, scene, background=sparse)
+    _fillRow(DENSE_VIEWS, scene, background=volume, foreground=sparse)
+    _lookAtHeart(scene, sparse or volume)
+    if showVolumeRendering(volume):
+        resetThreeDViews()
+    return True
+
+
+def _fillRow(names, scene, background, foreground=None) -> None:
+    views = sliceViews(scene, names)
     for view in views:
         view.layers.SetBackgroundVolumeID(background.GetID() if background else None)
         view.layers.SetForegroundVolumeID(foreground.GetID() if foreground else None)
@@ -98,9 +163,9 @@ def _fillRow(names, dense, background, foreground=None) -> None:
     link(views)
 
 
-def _lookAtHeart(dense, sparse) -> None:
+def _lookAtHeart(scene, volume) -> None:
     """Both rows look at the same planes at one scale: through the sparse volume's middle gap, where the gain is."""
-    planes, extents, scene = planesOf(sparse), extentsOf(sparse), dense.GetScene()
+    planes, extents = planesOf(volume), extentsOf(volume)
     rows = [sliceViews(scene, names) for names in (SPARSE_VIEWS, DENSE_VIEWS)]
     scales = [scaleToFit(view.plane, extent) for row in rows for view, extent in zip(row, extents, strict=False)]
     for row in rows:

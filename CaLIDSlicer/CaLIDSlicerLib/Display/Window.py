@@ -11,17 +11,29 @@ from ..Scene.VolumeBridge import copyWindowLevel
 class SharedWindow(VTKObservationMixin):
     """Keeps window and level of two volumes equal, whichever of them the user changes; of one pair at a time."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shared: list = []
+
     def share(self, first, second) -> None:
-        """Give ``second`` the grey scale of ``first``, and keep them equal from now on."""
-        self.removeObservers()
-        copyWindowLevel(first, second)
+        """Give ``second`` the grey scale of ``first``, and keep them equal from now on; again, it does nothing."""
         displays = [node.GetDisplayNode() for node in (first, second)]
+        if displays == self._shared:
+            return
+        self.release()
+        self._shared = displays
+        copyWindowLevel(first, second)
         if None in displays:
             return
         if displays[0].GetWindow() > 0:
             displays[0].AutoWindowLevelOff()  # else the window of a cine would change from phase to phase, in both
         for changed, other in (displays, displays[::-1]):
             self.addObserver(changed, vtk.vtkCommand.ModifiedEvent, _follow(other))
+
+    def release(self) -> None:
+        """Let go of both."""
+        self.removeObservers()
+        self._shared = []
 
 
 def _follow(other):

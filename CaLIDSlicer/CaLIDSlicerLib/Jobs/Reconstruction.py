@@ -15,6 +15,7 @@ from calid.stacks.stack import SliceStack, uniform_step
 
 from ..Scene.CineInput import findSource
 from ..Scene.Outputs import openOutput, release, reserve
+from ..Scene.Provenance import FINISHED_PHASES, PHASE
 from ..Scene.Results import DenseGrid
 from .WorkerJob import WorkerJob
 
@@ -72,7 +73,7 @@ class Reconstruction(WorkerJob):
         job = Job(stack.frame.tolist(), stack.positions.tolist(), options)
         self._facts: dict[str, Any] = {"spacing_mm": options.spacing, "seed": options.seed, "acquired": plan.acquired}
         if phases == "current" and source.sequence:
-            self._facts["phase"] = source.sequence.GetNthIndexValue(items[0])
+            self._facts[PHASE] = source.sequence.GetNthIndexValue(items[0])
         nodes = source.nodes if output is None else {**source.nodes, "output": output}
         super().__init__(nodes, stack, job, onProgress, onFinished, workerCommand)
         reserve(self._output.overwritten)
@@ -141,7 +142,7 @@ class Reconstruction(WorkerJob):
         release(self._output.overwritten)
         if self._isKept and self.volume is not None and not self._removedNode():
             finished = len(self._items) - len(self._missing)
-            self._output.complete({**self._facts, "finished_phases": f"{finished} of {len(self._items)}"})
+            self._output.complete({**self._facts, FINISHED_PHASES: f"{finished} of {len(self._items)}"})
         elif self.error:
             self._output.undo()
 

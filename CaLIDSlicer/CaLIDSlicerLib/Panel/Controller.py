@@ -36,10 +36,13 @@ class Panel(VTKObservationMixin):
         self._understanding: Any = None
         self._understoodNode: Any = None
         self._geometry: Any = None
+        self._earlierResult: Any = None
         preparation = Preparation(services)
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
-        self.run = PanelRun(services, preparation, self._refresh, self._onVolume, self._results.setReport)
+        self.run = PanelRun(
+            services, preparation, self._refresh, self._onVolume, self._results.takeBack, self._results.setReport
+        )
         ui.applyButton.clicked.connect(self.onApply)
         ui.selfCheckButton.clicked.connect(self._onSelfCheck)
         self._refresh()
@@ -71,8 +74,8 @@ class Panel(VTKObservationMixin):
 
     def close(self) -> None:
         """End what runs and let go of the scene."""
+        self._results.forgetViews()  # they are going, with their scene or with the application
         self.run.close()
-        self._services.display.end()
         self.setParameters(None)
 
     def onApply(self) -> None:
@@ -92,12 +95,19 @@ class Panel(VTKObservationMixin):
         if self._understanding is not None and not self._understanding.error:
             self.run.selfCheck(self._parameters, self._understanding)
 
-    def _onVolume(self, job: Any) -> None:
-        if self._parameters is not None:
+    def onViews(self) -> None:
+        """The views show something else than before: press the buttons that say so."""
+        self._results.refresh()
+
+    def _onVolume(self, job: Any, wasShown: bool) -> None:
+        if self._parameters is not None and self._parameters.result is not job.volume:
+            self._earlierResult = self._parameters.result
             self._parameters.result = job.volume
-        show = self._results.showFinished if job.finished else self._results.showFirstPhase
         try:
-            show(job)
+            if job.finished:
+                self._results.showFinished(job, wasShown)
+            else:
+                self._results.showFirstPhase(job)
         except Exception:  # a view that fails must not cost the result, which is in the scene
             logging.exception("CaLIDSlicer could not show its result")
 
@@ -118,8 +128,10 @@ class Panel(VTKObservationMixin):
             self._parameters.input = _firstInput(but=node)
         if node is self._parameters.output:
             self._parameters.output = None
+        if node is self._earlierResult:
+            self._earlierResult = None
         if node is self._parameters.result:
-            self._parameters.result = None
+            self._parameters.result, self._earlierResult = self._earlierResult, None
 
     def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
         """Look again: a selector takes a node before its voxels and its geometry are loaded; not while a cine plays."""

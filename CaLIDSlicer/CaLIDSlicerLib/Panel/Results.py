@@ -2,57 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
 
+from ..Display.Playback import browserOf, isWhole
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from .Services import PanelServices
 
 
 class PanelResults:
-    """Connects the buttons of both sections to the display."""
+    """Connects the buttons of both sections to the display.
+
+    A button is down as long as the views show what it names, whoever brought it there; see ``Display.Shown``.
+    """
 
     def __init__(self, ui: Any, services: PanelServices) -> None:
-        self._ui, self._display = ui, services.display
+        self._ui, self._services, self._display = ui, services, services.display
         self._volume: Any = None
         self._report: Any = None
+        self._before: Any = None
         ui.beforeAfterButton.clicked.connect(self._onBeforeAfter)
         ui.fadeSlider.valueChanged.connect(self._onFade)
-        ui.uncertaintyButton.toggled.connect(self._onUncertainty)
-        ui.synthesisedButton.toggled.connect(self._onSynthesised)
-        ui.renderingButton.toggled.connect(self._onRendering)
-        ui.playButton.toggled.connect(self._onPlay)
+        ui.uncertaintyButton.clicked.connect(self._onUncertainty)
+        ui.synthesisedButton.clicked.connect(self._onSynthesised)
+        ui.renderingButton.clicked.connect(self._onRendering)
+        ui.playButton.clicked.connect(self._onPlay)
         ui.showSelfCheckButton.clicked.connect(self._onShowReport)
 
     def setVolume(self, volume: Any) -> None:
         """Choose the dense volume that the buttons act on; ``None`` or any other volume disables them."""
-        if volume is not self._volume:
-            self._volume = volume
-            self._uncheck()
+        self._volume = volume
         self.refresh()
 
     def showFirstPhase(self, job: Any) -> None:
-        """Show a result as soon as there is something to see."""
-        self.setVolume(job.volume)
-        self._show(job.volume)
+        """Show a result as soon as there is something to see, unless the user is at work elsewhere."""
+        self._before = self._display.remember() if self._services.isInFront() else None
+        if self._before:
+            self._display.showResult(job.volume)
+        self.refresh()
 
-    def showFinished(self, job: Any) -> None:
-        """Show a result that is complete; a cine starts to play."""
-        self.setVolume(job.volume)
-        isShown = self._show(job)
-        self._check(self._ui.playButton, isShown and browserOf(job.volume) is not None)
+    def showFinished(self, job: Any, wasShown: bool) -> None:
+        """Show a result that is complete, unless the user is at work elsewhere; a whole cine starts to play.
+
+        :param wasShown: whether its first phase was here before; then what the user has made of the views is kept.
+        """
+        if self._services.isInFront():
+            isSeen = wasShown and self._display.shownOf(job.volume).comparison
+            if not wasShown:
+                isSeen = self._display.showResult(job.volume)
+            if isSeen and isWhole(job.volume):
+                self._display.play(job.volume, True)
+        self.refresh()
+
+    def takeBack(self) -> None:
+        """A result that was shown before its end is gone: the views show what they showed before it."""
+        if self._before:
+            self._display.putBack(self._before)
+        self.forgetViews()
+        self.refresh()
+
+    def forgetViews(self) -> None:
+        """What the views showed before is of no use any more."""
+        self._before = None
 
     def setReport(self, report: Any) -> None:
         """Show what a self-check found; ``None`` before there was one."""
         self._report = report
-        if report:
-            self._onShowReport()
+        if report and self._services.isInFront():
+            self._display.showReport(report)
         self.refresh()
 
     def refresh(self) -> None:
-        """Enable what can be shown of the chosen volume."""
+        """Enable what can be shown of the chosen volume, and press what is shown of it."""
+        self._enable()
+        ui, shown = self._ui, self._display.shownOf(self._volume)
+        ui.beforeAfterButton.setChecked(shown.comparison)
+        ui.uncertaintyButton.setChecked(shown.uncertainty)
+        ui.synthesisedButton.setChecked(shown.synthesised)
+        ui.renderingButton.setChecked(shown.rendering)
+        ui.playButton.setChecked(shown.playing)
+        ui.showSelfCheckButton.setChecked(self._display.isReportShown(self._report))
+        ui.fadeSlider.blockSignals(True)  # it says what is shown already
+        ui.fadeSlider.setValue(round(100 * shown.fraction))
+        ui.fadeSlider.blockSignals(False)
+
+    def _enable(self) -> None:
         ui, volume = self._ui, self._volume
         isResult = volume is not None and volume.GetNodeReference(INPUT_ROLE) is not None
         for control in (ui.beforeAfterButton, ui.fadeSlider, ui.beforeCaption, ui.afterCaption, ui.renderingButton):
@@ -63,59 +98,37 @@ class PanelResults:
         ui.showSelfCheckButton.setEnabled(self._report is not None)
         ui.verdictLabel.setText(self._report.verdict if self._report else _("This stack was not checked yet."))
 
-    def _onBeforeAfter(self) -> None:
-        self._show(self._volume)
-
-    def _show(self, result: Any) -> bool:
-        """Show a result alone: what lies over it would be taken out of the views, but not out of these controls."""
-        ui = self._ui
-        ui.uncertaintyButton.setChecked(False)
-        ui.synthesisedButton.setChecked(False)
-        ui.fadeSlider.setValue(100)
-        isShown = self._display.showResult(result)
-        self._check(ui.renderingButton, isShown)
-        return isShown
+    def _onBeforeAfter(self, visible: bool) -> None:
+        if visible:
+            self._display.showResult(self._volume)
+        else:
+            self._display.leave()
+        self.refresh()
 
     def _onFade(self, percent: int) -> None:
-        self._ui.uncertaintyButton.setChecked(False)  # both are shown in the foreground of the same views
         if self._volume is not None:
             self._display.showBeforeAfter(self._volume, percent / 100)
+            self.refresh()
 
     def _onUncertainty(self, visible: bool) -> None:
-        self._toggle(self._display.showUncertainty, visible)
+        self._display.showUncertainty(self._volume, visible)
+        self.refresh()
 
     def _onSynthesised(self, visible: bool) -> None:
-        self._toggle(self._display.showSynthesised, visible)
+        self._display.showSynthesised(self._volume, visible)
+        self.refresh()
 
     def _onRendering(self, visible: bool) -> None:
-        self._toggle(self._display.showVolumeRendering, visible)
+        self._display.showVolumeRendering(self._volume, visible)
+        self.refresh()
 
     def _onPlay(self, playing: bool) -> None:
-        self._display.play(browserOf(self._volume), playing)
+        self._display.play(self._volume, playing)
+        self.refresh()
 
-    def _onShowReport(self) -> None:
-        self._display.showReport(self._report)
-
-    def _toggle(self, show: Callable[[Any, bool], Any], visible: bool) -> None:
-        if self._volume is not None:
-            show(self._volume, visible)
-
-    def _uncheck(self) -> None:
-        ui = self._ui
-        for button in (ui.uncertaintyButton, ui.synthesisedButton, ui.renderingButton, ui.playButton):
-            self._check(button, False)
-
-    def _check(self, button: Any, checked: bool) -> None:
-        button.blockSignals(True)  # it says what is shown already
-        button.setChecked(bool(checked))
-        button.blockSignals(False)
-
-
-def browserOf(volume: Any) -> Any:
-    """The vtkMRMLSequenceBrowserNode that plays a cine's proxy volume, or ``None``."""
-    scene = volume.GetScene() if volume is not None else None
-    if scene is None:
-        return None
-    className = "vtkMRMLSequenceBrowserNode"
-    browsers = (scene.GetNthNodeByClass(n, className) for n in range(scene.GetNumberOfNodesByClass(className)))
-    return next((browser for browser in browsers if browser.GetSequenceNode(volume)), None)
+    def _onShowReport(self, visible: bool) -> None:
+        if visible:
+            self._display.showReport(self._report)
+        else:
+            self._display.leave()
+        self.refresh()

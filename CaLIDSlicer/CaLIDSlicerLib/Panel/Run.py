@@ -11,6 +11,7 @@ from calid.errors import CalidError, Cancelled
 from calid.options import Options
 from calid.protocol import Event, Progress, Started, Warned
 
+from ..Scene.Provenance import FINISHED_PHASES, factOf
 from .Preparation import Preparation, Ready, phasesOf
 from .Services import PanelServices
 from .State import Activity, Plan, progressText
@@ -24,7 +25,9 @@ class PanelRun:
     """A reconstruction or a self-check, with its preparation.
 
     :param onChange: called when ``activity``, ``status``, ``notes`` or ``fraction`` changed.
-    :param onVolume: called with the job when its first phase is in the scene, and when it ended and left a volume.
+    :param onVolume: called with the job when its first phase is in the scene, and when it ended and left a volume;
+        and with whether it was called with it before.
+    :param onTakenBack: called when a job ended that left no volume, after ``onVolume`` was called with it.
     :param onReport: called with the report of a self-check that succeeded.
     """
 
@@ -33,12 +36,14 @@ class PanelRun:
         services: PanelServices,
         preparation: Preparation,
         onChange: Callable[[], None],
-        onVolume: Callable[[Any], None],
+        onVolume: Callable[[Any, bool], None],
+        onTakenBack: Callable[[], None],
         onReport: Callable[[Any], None],
     ) -> None:
         self._services, self._preparation = services, preparation
         preparation.say = self._say
-        self._onChange, self._onVolume, self._onReport = onChange, onVolume, onReport
+        self._onChange, self._onReport = onChange, onReport
+        self._onVolume, self._onTakenBack = onVolume, onTakenBack
         self.activity = Activity.NOTHING
         self.status = ""
         self._expected: list[str] = []
@@ -155,13 +160,13 @@ class PanelRun:
     def _onPhase(self, job: Any, _number: int) -> None:
         if not self._isShown:
             self._isShown = True
-            self._onVolume(job)
+            self._onVolume(job, False)
 
     def _onReconstructed(self, job: Any) -> None:
         if job.volume is not None and job.volume.GetScene():  # a cancel may have kept it, a failure has removed it
-            self._onVolume(job)
+            self._onVolume(job, self._isShown)
         elif self._isShown:
-            self._services.display.leaveResult()
+            self._onTakenBack()
         self._finish(job, lambda: _("{name} is ready.").format(name=job.volume.GetName()))
 
     def _onChecked(self, job: Any) -> None:
@@ -172,13 +177,15 @@ class PanelRun:
     def _finish(self, job: Any, success: Callable[[], str]) -> None:
         self._job = None
         if job.error:
-            self._fail(job.error)
+            self._fail(job.error, _kept(job))
         else:
             self._set(Activity.NOTHING, success(), 1.0)
+        if not self._services.isInFront():
+            self._services.notify(self.status)
 
-    def _fail(self, error: CalidError) -> None:
+    def _fail(self, error: CalidError, kept: str = "") -> None:
         self._job = None
-        text = errorText(error)
+        text = " ".join(filter(None, (errorText(error), kept)))
         isCancel = isinstance(error, Cancelled)
         self._set(Activity.NOTHING, text if isCancel else _("Error: {text}").format(text=text))
         if not isCancel:
@@ -187,3 +194,10 @@ class PanelRun:
     def _set(self, activity: Activity, status: str, fraction: float = 0.0) -> None:
         self.activity, self.status, self.fraction = activity, status, fraction
         self._onChange()
+
+
+def _kept(job: Any) -> str:
+    """How much a job that was cancelled has left; empty if nothing."""
+    isLeft = job.volume is not None and job.volume.GetScene() is not None
+    count = factOf(job.volume, FINISHED_PHASES) if isLeft else None
+    return _("{count} phases were kept.").format(count=count) if count else ""

@@ -22,7 +22,9 @@ class PanelServices:
     :param findDevice: the report of a device by the name in :class:`calid.options.Options`; takes seconds.
     :param forgetDevices: makes ``findDevice`` look anew.
     :param freeMemory: of this computer in bytes, as ``freeDisk``; ``None`` if unknown.
-    :param display: with the functions of the module ``Display``.
+    :param display: with the functions of the module ``Display.Showing``.
+    :param isInFront: whether the user is in the panel; what comes meanwhile shall not take other work away.
+    :param notify: says something in passing to a user who is elsewhere.
     :param clock: seconds.
     """
 
@@ -39,4 +41,6 @@ class PanelServices:
     freeDisk: Callable[[], int | None]
     models: Any
     display: Any
+    isInFront: Callable[[], bool]
+    notify: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic

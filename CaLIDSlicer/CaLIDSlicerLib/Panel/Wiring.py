@@ -7,6 +7,7 @@ from typing import Any
 
 from calid.errors import OutOfResources
 
+from .. import Host
 from ..Display import Showing as Display
 from ..Setup.Dependencies import Dependencies
 from ..Setup.DeviceProbe import DeviceProbe, DeviceReport, forgetDevices, probeDevice
@@ -18,7 +19,11 @@ from .Understanding import understand
 
 
 def realServices(
-    logic: Any, ask: Callable[[str], bool], tell: Callable[[str], None], chooseFile: Callable[[], str]
+    logic: Any,
+    ask: Callable[[str], bool],
+    tell: Callable[[str], None],
+    chooseFile: Callable[[], str],
+    isInFront: Callable[[], bool],
 ) -> PanelServices:
     """Those of Slicer."""
     return PanelServices(
@@ -35,6 +40,8 @@ def realServices(
         freeDisk=freeDisk,
         models=ModelStore(),
         display=Display,
+        isInFront=isInFront,
+        notify=Host.notify,
     )
 
 

@@ -14,11 +14,21 @@ ROLES = (INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE)
 PART = "part"
 """The fact by which a node that is made beside a result says what it is."""
 
+PHASE = "phase"
+"""Fact of a dense volume made from one phase of a cine: the index value of the phase."""
+FINISHED_PHASES = "finished_phases"
+"""Fact of a cine whose reconstruction was cancelled: how many phases were kept, such as "3 of 12"."""
+
 
 def isOurs(node) -> bool:
     """Whether a node was made here: a result, or a node that was made beside one."""
     isMarked = any(name.startswith(ATTRIBUTE_PREFIX) for name in node.GetAttributeNames())
     return isMarked or node.GetNodeReferenceID(INPUT_ROLE) is not None
+
+
+def factOf(node, fact: str) -> str | None:
+    """What :func:`writeFacts` wrote, as it is in the attribute."""
+    return node.GetAttribute(ATTRIBUTE_PREFIX + fact)
 
 
 def writeFacts(node, facts: dict[str, Any]) -> None:

@@ -137,6 +137,7 @@ def show(volume, logic, colours) -> None:
     """What the panel does with the first phase, and the user with what it shows."""
     assert showVolumeRendering(volume, True, logic)
     showUncertainty(volume, True, colours)
+    colours.AddDefaultColorLegendDisplayNode(volume.GetNodeReference("CaLID.uncertainty"))  # here no view shows it
 
 
 def test_cancel_takes_back_what_the_first_phase_was_shown_with(

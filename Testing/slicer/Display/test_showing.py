@@ -101,20 +101,26 @@ def test_registering_the_layouts_leaves_the_users_own_alone(views, scene):
     assert sliceViews(scene, DENSE_VIEWS) == []
 
 
-def test_a_result_that_is_taken_back_gives_the_layout_back(views, makeDense):
+def test_the_way_back_leads_to_the_users_own_layout(views, makeDense, scene):
     layoutNode = views.layout.GetLayoutNode()
-    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    assert not Display.leaveResult()
-    Display.showResult(makeDense())
-    assert Display.leaveResult()
-    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    assert not Display.leave()
+    dense = makeDense()
+    Display.showResult(dense)
+    Display.showResult(dense)  # while it is shown already
+    assert Display.shownOf(dense).comparison
+    assert Display.leave()
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert not Display.shownOf(dense).comparison
 
 
 def test_a_layout_that_was_chosen_meanwhile_is_kept(views, makeDense):
+    before = Display.remember()
     Display.showResult(makeDense())
     layoutNode = views.layout.GetLayoutNode()
     layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
-    assert not Display.leaveResult()
+    assert not Display.putBack(before)
+    assert not Display.leave()
     assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
 
 
@@ -277,15 +283,6 @@ def test_a_cine_that_no_volume_shows_leaves_its_row_empty(views, makeDense, scen
     assert not Display.showBeforeAfter(dense, 0.5)
 
 
-def test_a_finished_cine_starts_to_play(views, makeDense, scene):
-    sequences = slicer.vtkSlicerSequencesLogic()
-    sequences.SetMRMLScene(scene)
-    sequence, browser = (scene.AddNewNodeByClass(f"vtkMRMLSequence{kind}Node") for kind in ("", "Browser"))
-    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-    assert Display.showResult(SimpleNamespace(volume=makeDense(), browser=browser))
-    assert browser.GetPlaybackActive()
-
-
 def test_a_self_check_is_shown_with_its_worst_slice_plot_and_table(views, makeVolume, scene):
     pictures = [makeVolume(np.full((1, 20, 24), n, np.int16), name=str(n)) for n in range(3)]
     table, plot = (scene.AddNewNodeByClass(f"vtkMRML{kind}Node") for kind in ("Table", "PlotChart"))
@@ -322,8 +319,8 @@ def test_without_views_nothing_is_shown_and_nothing_fails(makeDense, scene):
         Display.showUncertainty(dense),
         Display.showSynthesised(dense),
         Display.showVolumeRendering(dense),
-        Display.play(None),
-        Display.leaveResult(),
+        Display.play(dense),
+        Display.leave(),
     ]
     assert not any(shown)
     assert scene.GetNumberOfNodes() == before
