@@ -56,15 +56,17 @@ class ScriptedLogic:
         return self.start(node, onProgress, onFinished, **options)
 
 
+BUTTONS = {
+    "showUncertainty": "uncertainty",
+    "showSynthesised": "synthesised",
+    "showVolumeRendering": "rendering",
+    "play": "playing",
+}
+"""Function of the display -> what it shows."""
+
+
 class ScriptedDisplay:
     """Views that show one result at a time: what they were told is in ``calls``, as (name, *arguments)."""
-
-    BUTTONS = {
-        "showUncertainty": "uncertainty",
-        "showSynthesised": "synthesised",
-        "showVolumeRendering": "rendering",
-        "play": "playing",
-    }
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
@@ -80,7 +82,7 @@ class ScriptedDisplay:
         self.listeners.append(listener)
 
     def shownOf(self, volume) -> SimpleNamespace:
-        nothing = dict.fromkeys(("comparison", *self.BUTTONS.values()), False) | {"fraction": 1.0}
+        nothing = dict.fromkeys(("comparison", *BUTTONS.values()), False) | {"fraction": 1.0}
         return SimpleNamespace(**nothing | (self.shown if volume is not None and volume is self.volume else {}))
 
     def isReportShown(self, report) -> bool:
@@ -124,9 +126,9 @@ class ScriptedDisplay:
         self.calls.append(("end",))
 
     def __getattr__(self, name: str):
-        shown = self.BUTTONS[name]
+        shown = BUTTONS[name]
 
-        def show(volume, visible: bool) -> bool:
+        def show(volume, visible: bool = True) -> bool:
             self.calls.append((name, volume, visible))
             self._bringUp(volume, **{shown: visible})
             return True

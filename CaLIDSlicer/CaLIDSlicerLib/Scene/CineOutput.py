@@ -21,7 +21,16 @@ from .NodeState import NodeState, SequenceState, VolumeState
 from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases
 from .PhaseTimes import writePhaseTimes
 from .Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
-from .Results import LABEL_MAP, VOLUME, AddedNodes, DenseGrid, addCompanion, denseVolume, discardCompanions
+from .Results import (
+    LABEL_MAP,
+    VOLUME,
+    AddedNodes,
+    DenseGrid,
+    addCompanion,
+    denseVolume,
+    discardCompanions,
+    nameCompanions,
+)
 from .VolumeBridge import fillVolume, fixWindow, freeName
 
 
@@ -99,6 +108,7 @@ class CineOutput:
                 writeFacts(node, facts)
         self._added.gather(self.volume.GetName(), self.sequence, self.volume)
         discardCompanions(*self._before)
+        self._nameCompanions()
         self._play()  # a proxy volume has the attributes of the phase it shows
 
     def undo(self) -> None:
@@ -123,7 +133,8 @@ class CineOutput:
         self.browser = self._source.browser or self._newBrowser()
         nodes = [*(node for track in self._tracks for node in (track.sequence, track.proxy)), mask]
         old = (None, self._oldSequence, self._oldVolume)  # moved at the end, for until then all may come back
-        self._added.gather(volume.GetName(), *(node for node in nodes if node not in old))
+        new = [node for node in nodes if node not in old]
+        self._added.gather(volume.GetName(), *new, overwritten=self.overwritten)
 
     def _track(self, proxy, sequence=None) -> Track:
         if sequence is None:
@@ -132,6 +143,16 @@ class CineOutput:
             sequence = scene.AddNewNodeByClass(SEQUENCE, name)
         copyIndex(self._source.sequence, sequence)
         return Track(sequence, proxy)
+
+    def _nameCompanions(self) -> None:
+        """As :func:`nameCompanions`; the uncertainty is a sequence, too, and its phases have the name of its proxy."""
+        nameCompanions(self.volume)
+        for track in self._tracks[1:]:
+            for phase in phaseNodes(track.sequence).values():
+                phase.SetName(track.proxy.GetName())
+            name = f"{track.proxy.GetName()} sequence"
+            if self._source.scene.GetFirstNodeByName(name) is None:
+                track.sequence.SetName(name)
 
     def _refer(self) -> None:
         """Let the nodes of the result be found from each other and from the input, which by now a volume shows."""

@@ -32,6 +32,12 @@ def factOf(node, fact: str) -> str | None:
 
 
 def writeFacts(node, facts: dict[str, Any]) -> None:
-    """Write provenance to a node as ``CaLID.*`` attributes: text as it is, everything else as JSON."""
+    """Write provenance to a node as ``CaLID.*`` attributes: text as it is, everything else as JSON.
+
+    What an earlier result said, which this one has overwritten, is true no longer and goes.
+    """
+    for name in node.GetAttributeNames():
+        if name.startswith(ATTRIBUTE_PREFIX) and name.removeprefix(ATTRIBUTE_PREFIX) not in (PART, *facts):
+            node.RemoveAttribute(name)
     for fact, value in facts.items():
         node.SetAttribute(ATTRIBUTE_PREFIX + fact, value if isinstance(value, str) else json.dumps(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +15,8 @@ from .CineInput import Source
 from .NodeState import NodeState, VolumeState
 from .Provenance import ATTRIBUTE_PREFIX, INPUT_ROLE, MASK_ROLE, PART, UNCERTAINTY_ROLE, writeFacts
 from .VolumeBridge import addVolumeLike, copyWindowLevel, fillVolume, nodesShowing
+
+_RESULT_FOLDER = "CaLID.result"  # attribute of the subject hierarchy's item
 
 VOLUME, LABEL_MAP = "vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode"
 
@@ -72,7 +74,7 @@ class AddedNodes:
     def __init__(self, source: Source) -> None:
         self._source, self._scene = source, source.scene
         self._nodes: list[Any] = []
-        self._folder = 0
+        self._folder, self._isFolderOurs = 0, False
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -88,15 +90,13 @@ class AddedNodes:
         """Count nodes among ours that came into the scene at another time."""
         self._nodes += [node for node in nodes if node is not None and node not in self._nodes]
 
-    def gather(self, name: str, *nodes) -> None:
-        """Put nodes into a folder beside the input; deleting that in Slicer undoes the result.
+    def gather(self, name: str, *nodes, overwritten: Sequence[Any] = ()) -> None:
+        """Put nodes into a folder beside the input, or that of an overwritten result; deleting it undoes the result.
 
         A sequence is to be named before its proxy volume: a browser that misses a proxy makes a new one.
         """
         hierarchy = self._hierarchy()
-        inputItem = hierarchy.GetItemByDataNode(self._source.volume) if self._source.volume else 0
-        parent = hierarchy.GetItemParent(inputItem) if inputItem else hierarchy.GetSceneItemID()
-        self._folder = self._folder or hierarchy.CreateFolderItem(parent, name)
+        self._folder = self._folder or self._folderOf(overwritten) or self._newFolder(name)
         for node in nodes:
             item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(self._folder, node)
             hierarchy.SetItemParent(item, self._folder)
@@ -104,11 +104,26 @@ class AddedNodes:
     def remove(self) -> None:
         """Take back what is still there."""
         removeNodes(self._scene, self._nodes)
-        if self._folder:
+        if self._isFolderOurs:
             items = vtk.vtkIdList()
             self._hierarchy().GetItemChildren(self._hierarchy().GetSceneItemID(), items, True)
             if items.IsId(self._folder) >= 0:  # else the scene was closed
                 self._hierarchy().RemoveItem(self._folder, False, True)
+
+    def _folderOf(self, overwritten: Sequence[Any]) -> int:
+        """The folder of the result that is overwritten; 0 if there is none, or it is one of the user's own."""
+        hierarchy = self._hierarchy()
+        items = [hierarchy.GetItemByDataNode(node) for node in overwritten]
+        folders = [hierarchy.GetItemParent(item) for item in items if item]
+        return next((folder for folder in folders if hierarchy.GetItemAttribute(folder, _RESULT_FOLDER)), 0)
+
+    def _newFolder(self, name: str) -> int:
+        hierarchy = self._hierarchy()
+        inputItem = hierarchy.GetItemByDataNode(self._source.volume) if self._source.volume else 0
+        parent = hierarchy.GetItemParent(inputItem) if inputItem else hierarchy.GetSceneItemID()
+        folder, self._isFolderOurs = hierarchy.CreateFolderItem(parent, name), True
+        hierarchy.SetItemAttribute(folder, _RESULT_FOLDER, "1")
+        return folder
 
     def _hierarchy(self):
         return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
@@ -153,8 +168,9 @@ class StillOutput:
                 addCompanion(volume, MASK_ROLE, LABEL_MAP, self._grid.mask, self._grid),
                 addCompanion(volume, UNCERTAINTY_ROLE, VOLUME, uncertainty, self._grid),
             ]
-            self._added.gather(volume.GetName(), volume, *filter(None, companions))
+            self._added.gather(volume.GetName(), volume, *filter(None, companions), overwritten=self.overwritten)
         discardCompanions(self._before)
+        nameCompanions(volume)
         self.volume = volume
 
     def undo(self) -> None:
@@ -180,8 +196,7 @@ def addCompanion(volume, role: str, className: str, voxels: np.ndarray | None, g
     if voxels is None:
         volume.SetNodeReferenceID(role, None)
         return None
-    name = f"{volume.GetName()} {role.removeprefix(ATTRIBUTE_PREFIX)}"
-    node = addVolumeLike(volume, className, name, voxels, grid.ijkToRas)
+    node = addVolumeLike(volume, className, _companionName(volume, role), voxels, grid.ijkToRas)
     writeFacts(node, {PART: role.removeprefix(ATTRIBUTE_PREFIX)})
     volume.SetNodeReferenceID(role, node.GetID())
     return node
@@ -191,6 +206,18 @@ def discardCompanions(*states: NodeState | None) -> None:
     """Remove the mask and uncertainty of results that have been overwritten: they fit no longer."""
     for state in filter(None, states):
         removeNodes(state.node.GetScene(), state.companions())
+
+
+def nameCompanions(volume) -> None:
+    """Take the numbers off the names of mask and uncertainty, once those of an overwritten result are gone."""
+    for role in (MASK_ROLE, UNCERTAINTY_ROLE):
+        node, name = volume.GetNodeReference(role), _companionName(volume, role)
+        if node is not None and volume.GetScene().GetFirstNodeByName(name) is None:
+            node.SetName(name)
+
+
+def _companionName(volume, role: str) -> str:
+    return f"{volume.GetName()} {role.removeprefix(ATTRIBUTE_PREFIX)}"
 
 
 def removeNodes(scene, nodes) -> None:

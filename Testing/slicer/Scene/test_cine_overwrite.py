@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+import vtk
 
 from calid.errors import CalidError, UnusableInput
 from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 from CaLIDSlicerLib.Scene.PhaseNodes import phaseNodes
-from CaLIDSlicerLib.Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
+from CaLIDSlicerLib.Scene.Provenance import FINISHED_PHASES, MASK_ROLE, UNCERTAINTY_ROLE, factOf
 from CaLIDSlicerLib.Scene.VolumeBridge import ijkToRasOf, voxelsOf
 
-from ..running import nodesOf, runToStall
+from ..running import hierarchyOf, nodesOf, runToStall
 
 
 def state(job) -> list:
@@ -115,3 +116,47 @@ def test_two_jobs_do_not_write_the_same_volume(makeVolume, reconstruct, makeWork
     with pytest.raises(CalidError, match="cannot be started"):
         Reconstruction(sparse, 2.0, output=output, workerCommand=["/no/such/program"])
     assert reconstruct(sparse, output=output).volume is output
+
+
+def itemsOf(scene) -> list[tuple[str, str]]:
+    """Nodes and folders of the subject hierarchy as (parent, name); here nobody removes the items of nodes gone."""
+    hierarchy, items = hierarchyOf(scene), vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    numbers = [items.GetId(n) for n in range(items.GetNumberOfIds())]
+    nodes = {n: hierarchy.GetItemDataNode(n) for n in numbers}
+    there = [n for n in numbers if hierarchy.GetItemLevel(n) == "Folder" or scene.IsNodePresent(nodes[n])]
+    return sorted((hierarchy.GetItemName(hierarchy.GetItemParent(n)), hierarchy.GetItemName(n)) for n in there)
+
+
+@pytest.mark.parametrize("kind", ["still", "cine"])
+def test_overwriting_leaves_no_second_folder_and_no_second_names(
+    makeVolume, makeCine, reconstruct, scene, sequencesLogic, kind
+):
+    sparse = makeVolume() if kind == "still" else makeCine().proxy
+    hierarchyOf(scene)
+    first = reconstruct(sparse, mask=True, uncertainty=True)
+    expected, before = itemsOf(scene), len(nodesOf(scene))
+    reconstruct(sparse, mask=True, uncertainty=True, output=first.volume)
+    assert itemsOf(scene) == expected
+    assert len(nodesOf(scene)) == before
+
+
+def test_an_overwritten_result_that_comes_back_is_in_its_folder(
+    makeCine, reconstruct, stallingWorker, scene, sequencesLogic
+):
+    cine = makeCine()
+    hierarchyOf(scene)
+    first = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    expected = itemsOf(scene)
+    runToStall(cine.proxy, stallingWorker, output=first.volume, mask=True, uncertainty=True).cancel()
+    assert itemsOf(scene) == expected
+
+
+def test_what_is_overwritten_says_nothing_any_more(makeCine, reconstruct, stallingWorker, scene, sequencesLogic):
+    cine = makeCine()
+    job = runToStall(cine.proxy, stallingWorker)
+    job.cancel(keep=True)
+    assert factOf(job.volume, FINISHED_PHASES) == "2 of 3"
+    reconstruct(cine.proxy, output=job.volume)
+    assert factOf(job.volume, FINISHED_PHASES) is None
+    assert factOf(job.sequence, FINISHED_PHASES) is None
