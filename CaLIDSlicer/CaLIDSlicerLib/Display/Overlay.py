@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import slicer
 
 from ..Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
-from ..Scene.VolumeBridge import voxelsOf
+from ..Scene.VolumeBridge import sampleOf, voxelsOf
 from .Layout import DENSE_VIEWS, SliceView, inputOf, viewsOnScreen, viewsShowing
 from .Modules import moduleLogic
 from .Shown import isInFront
@@ -61,15 +62,17 @@ def isMarkable(volume) -> bool:
 def colourByUncertainty(spread) -> None:
     """Set the colours of an uncertainty volume: clear where it is small, brighter the larger it is."""
     values = voxelsOf(spread)
-    positive = values[values > 0]
+    sample = sampleOf(values)
+    positive = sample[sample > 0]
     high = float(np.percentile(positive, 99)) if positive.size else 1.0
     display = spread.GetDisplayNode()
-    display.SetAndObserveColorNodeID(UNCERTAINTY_COLOURS)
-    display.AutoWindowLevelOff()  # else a cine would change its colours from phase to phase
-    display.SetWindowLevelMinMax(0, high)
-    display.SetAutoThreshold(False)
-    display.SetThreshold(_HIDDEN_SHARE * high, float(max(values.max(), high)))
-    display.SetApplyThreshold(True)
+    with slicer.util.NodeModify(display):
+        display.SetAndObserveColorNodeID(UNCERTAINTY_COLOURS)
+        display.AutoWindowLevelOff()  # else a cine would change its colours from phase to phase
+        display.SetWindowLevelMinMax(0, high)
+        display.SetAutoThreshold(False)
+        display.SetThreshold(_HIDDEN_SHARE * high, float(max(values.max(), high)))
+        display.SetApplyThreshold(True)
 
 
 def showLegend(volume, logic=None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 import vtk
 
-from ..Scene.VolumeBridge import voxelsOf
+from ..Scene.VolumeBridge import sampleOf, voxelsOf
 from .Geometry import HEART_SHARE, worldMatrix
 from .Layout import namesOnScreen
 from .Modules import moduleLogic
@@ -99,7 +99,7 @@ def _levels(voxels: np.ndarray) -> np.ndarray:
     """The intensities of the look's percentiles, each above the one before, as a transfer function needs."""
     margins = [round(size * (1 - HEART_SHARE) / 2) for size in voxels.shape[1:]]
     heart = voxels[:, margins[0] : voxels.shape[1] - margins[0], margins[1] : voxels.shape[2] - margins[1]]
-    levels = np.percentile(heart, [percentile for percentile, *_ in _LOOK])
+    levels = np.percentile(sampleOf(heart), [percentile for percentile, *_ in _LOOK])
     least = max(float(np.ptp(levels)), 1e-6) * 1e-3
     return np.maximum.accumulate(levels - least * np.arange(len(levels))) + least * np.arange(len(levels))
 

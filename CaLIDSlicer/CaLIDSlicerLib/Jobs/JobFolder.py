@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from calid.errors import CalidError, OutOfResources
 from calid.protocol import INPUT_FILE, Job
-from calid.stacks.stack import SliceStack
 
 
 class JobFolder:
@@ -28,10 +27,19 @@ class JobFolder:
         with _refusals(parent or tempfile.gettempdir()):
             self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
 
-    def write(self, stack: SliceStack, job: Job) -> None:
-        """Write the job and its voxels; raises :class:`OutOfResources` if the disk does not take them."""
-        with _refusals(self.path.parent):
-            np.save(self.path / INPUT_FILE, stack.voxels)
+    def write(self, phases: Sequence[np.ndarray], job: Job) -> Generator[None, None, None]:
+        """Write the job and its voxels, a phase in each step: a whole cine would freeze the window.
+
+        :param phases: (k, j, i) each, of one shape and type.
+        :raises OutOfResources: if the disk does not take them.
+        """
+        with _refusals(self.path.parent), open(self.path / INPUT_FILE, "wb") as file:
+            shape, descr = (len(phases), *phases[0].shape), np.lib.format.dtype_to_descr(phases[0].dtype)
+            header = {"descr": descr, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for voxels in phases:
+                file.write(np.ascontiguousarray(voxels).data)
+                yield
             job.write(self.path)
 
     def read(self, fileName: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -25,7 +25,7 @@ DEFAULTS = Options()
 class Reconstruction(WorkerJob):
     """A running reconstruction of one volume or cine.
 
-    The constructor checks the input and starts the worker; see :class:`WorkerJob` for how it goes on and ends. A dense
+    The constructor checks the input; see :class:`WorkerJob` for how it goes on and ends. A dense
     volume comes into the scene when it is complete, a dense cine phase by phase; if the job fails or is cancelled, the
     scene is as it was before. Mask and uncertainty are node references of the results (see ``Provenance``), and all
     nodes are in one subject-hierarchy folder, which can be deleted to undo the result.
@@ -64,10 +64,11 @@ class Reconstruction(WorkerJob):
         options = options.changed(**chosen, **({} if spacing is None else {"spacing": spacing}))
         source = findSource(node)
         items = source.items(phases)
-        stack = source.read(items)
+        stacks = source.read(items)
+        stack, voxels = stacks[0], [each.voxels[0] for each in stacks]
         plan = plan_slices(stack.positions, options.spacing)
         self._grid, self._voxelType = denseGrid(stack, plan, mask), stack.voxels.dtype
-        self._output = openOutput(source, items, stack, self._grid, output, source.isCine(phases))
+        self._output = openOutput(source, items, voxels, self._grid, output, source.isCine(phases))
         self._items, self._missing = items, set(items)
         self._onPhase, self._isKept = onPhase, False
         job = Job(stack.frame.tolist(), stack.positions.tolist(), options)
@@ -75,7 +76,7 @@ class Reconstruction(WorkerJob):
         if phases == "current" and source.sequence:
             self._facts[PHASE] = source.sequence.GetNthIndexValue(items[0])
         nodes = source.nodes if output is None else {**source.nodes, "output": output}
-        super().__init__(nodes, stack, job, onProgress, onFinished, workerCommand)
+        super().__init__(nodes, voxels, job, onProgress, onFinished, workerCommand)
         reserve(self._output.overwritten)
 
     @property

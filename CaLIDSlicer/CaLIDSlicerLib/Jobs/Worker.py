@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from calid.errors import CalidError
 from calid.protocol import Event, parse_event
@@ -51,18 +51,16 @@ class Worker:
         """
         return self._process.poll()
 
-    def events(self) -> list[Event]:
-        """The events that came since the last call; never waits for a running worker. For the main thread."""
+    def events(self) -> Iterator[Event]:
+        """The events that came so far and were not taken yet; never waits for a running worker. For the main thread."""
         if self.exitCode() is not None:
             self.end()  # what it leaves behind would keep the pipes open, and the last lines unread
-        events = []
         while not self._said.empty():
             said = self._said.get()
             if isinstance(said, str):  # logged here, for Slicer's log is a Qt model of the main thread
                 logging.debug("calid worker: %s", said)
             else:
-                events.append(said)
-        return events
+                yield said
 
     def lastWords(self) -> str:
         """The end of what the worker wrote to stderr."""

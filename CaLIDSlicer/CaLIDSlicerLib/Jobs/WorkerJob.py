@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from calid.errors import CalidError, Cancelled, OutOfResources
 from calid.protocol import Event, Failed, Job
-from calid.stacks.stack import SliceStack
 
 from .. import Host
 from .Errors import CONSOLE, errorFromEvent, errorFromExit
@@ -16,19 +18,22 @@ from .JobFolder import JobFolder
 from .Worker import Worker
 
 POLL_MILLISECONDS = 100
+TURN_SECONDS = 0.05
+"""What is left to do after so long waits for the next poll: the window lives in between."""
 
 
 class WorkerJob:
     """A running worker process, to be derived from: a subclass reads its input and makes nodes of what it says.
 
-    The constructor starts the worker; :meth:`poll` does the rest, called by Slicer's event loop or, without one, by
-    :meth:`wait`. Whatever the end, no process and no temporary file is left. Afterwards ``finished`` is true and
-    ``error`` is ``None`` or says what happened; a node of ``inputs`` that leaves the scene meanwhile is a cancel.
+    The constructor makes the job folder; :meth:`poll` does the rest in short turns, from the start of the worker on,
+    called by Slicer's event loop or, without one, by :meth:`wait`. Whatever the end, no process and no temporary file
+    is left. Afterwards ``finished`` is true and ``error`` is ``None`` or says what happened; a node of ``inputs`` that
+    leaves the scene meanwhile is a cancel.
 
     A subclass gives :meth:`_receive` and :meth:`_outcome`, and may give :meth:`_settle`.
 
     :param inputs: the nodes that must stay in their scene, each by what it is called in a message.
-    :param stack: written to the job folder, with ``job``.
+    :param phases: voxels (k, j, i) of each phase, written to the job folder, with ``job``.
     :param onProgress: called with every event that :meth:`_receive` leaves.
     :param onFinished: called once with this object, after success, failure or cancel.
     :param workerCommand: replaces the worker program; the job folder is appended.
@@ -40,7 +45,7 @@ class WorkerJob:
     def __init__(
         self,
         inputs: Mapping[str, Any],
-        stack: SliceStack,
+        phases: Sequence[np.ndarray],
         job: Job,
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Any], None] | None = None,
@@ -53,7 +58,10 @@ class WorkerJob:
         self._isPolling = False
         for what, node in inputs.items():
             self._watch(what, node)
-        self._folder, self._worker = _launch(stack, job, workerCommand or Host.workerCommand())
+        self._command = workerCommand or Host.workerCommand()
+        self._worker: Worker | None = None
+        self._folder = JobFolder(Host.temporaryFolder())
+        self._writing = self._folder.write(phases, job)
         self._stopPolling = Host.callRegularly(self.poll, POLL_MILLISECONDS)
 
     def poll(self) -> None:
@@ -115,10 +123,16 @@ class WorkerJob:
         removed = self._removedNode()
         if removed:
             raise Cancelled(f"the {removed} was removed from the scene, so its {self.activity} was cancelled")
+        turnEnd = time.monotonic() + TURN_SECONDS
+        if self._worker is None:
+            for _phase in self._writing:
+                if time.monotonic() > turnEnd:
+                    return
+            self._worker = Worker([*self._command, str(self._folder.path)], Host.workerEnvironment())
         exitCode = self._worker.exitCode()  # asked first: what it said before its end is read below
         for event in self._worker.events():
             self._handle(event)
-            if self.finished:
+            if self.finished or time.monotonic() > turnEnd:
                 return
         if exitCode is not None:
             raise errorFromExit(exitCode, self._worker.lastWords())
@@ -137,7 +151,9 @@ class WorkerJob:
             return
         self.error, self.finished = error, True
         self._stopPolling()
-        self._worker.end()
+        self._writing.close()
+        if self._worker:
+            self._worker.end()
         self._folder.remove()
         if error:
             error.told_in(CONSOLE)
@@ -149,16 +165,6 @@ class WorkerJob:
                 self._onFinished(self)
 
     def _logWhatNobodyForesaw(self, error: CalidError) -> None:
-        said = self._worker.lastWords()
+        said = self._worker.lastWords() if self._worker else ""
         if type(error) is CalidError and said:  # every other type is one that the user can do something about
             logging.error("The last words of CaLIDSlicer's worker:\n%s", said)
-
-
-def _launch(stack: SliceStack, job: Job, command: Sequence[str]) -> tuple[JobFolder, Worker]:
-    folder = JobFolder(Host.temporaryFolder())
-    try:
-        folder.write(stack, job)
-        return folder, Worker([*command, str(folder.path)], Host.workerEnvironment())
-    except BaseException:
-        folder.remove()
-        raise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from calid.errors import CalidError, UnusableInput
 from calid.stacks.check import check_stack, common_gap
+from calid.stacks.findings import Finding, Kind
 from calid.stacks.stack import SliceStack
 
 from ..Scene.CineInput import MOST_PHASES, findSource
@@ -15,6 +18,9 @@ from ..Scene.Outputs import nodesToOverwrite
 from ..Scene.VolumeBridge import quoted
 from ..Translation import _
 from .Words import errorText
+
+COARSE_VOXELS = 1_000_000
+"""Of a cine, that are looked at when it is chosen; the worker looks at all of them again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +44,14 @@ class Understanding:
 def understand(node) -> Understanding:
     """Look at a volume, or at a cine by its proxy volume, sequence or browser. Never raises.
 
-    Quick enough for each change of a selection: a cine of 30 phases takes less than a second.
+    Quick enough for each change of a selection, for of a cine only the first phase is looked at in full.
     """
     try:
         source = findSource(node)
         source.check(range(min(source.phases, MOST_PHASES)))
-        stack = source.read(range(source.phases) if source.phases <= MOST_PHASES else [0])
+        stack, *others = source.read(range(source.phases) if source.phases <= MOST_PHASES else [0])
         gaps = _gaps(source.like, stack)
-        found = _warnings(replace(stack, positions=np.concatenate([[0.0], np.cumsum(gaps)])))
+        found = _warnings(replace(stack, positions=np.concatenate([[0.0], np.cumsum(gaps)])), others)
     except CalidError as error:
         return Understanding(error=errorText(error))
     found += _stretched(source.like, gaps, stack.gaps)
@@ -53,19 +59,34 @@ def understand(node) -> Understanding:
         text = _("There are {count} phases; only the current one can be reconstructed.")
         found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
-    return Understanding(describe(stack, gaps, phases), found, source.phases, stack.phase(0))
+    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
 
 
-def _warnings(stack: SliceStack) -> list[str]:
+def _warnings(first: SliceStack, others: Sequence[SliceStack]) -> list[str]:
     """What looks wrong; a phase that cannot be used is a warning, for the current one may be another."""
-    problems = []
-    try:
-        found = check_stack(stack)
-    except UnusableInput as error:
-        if len(stack.voxels) == 1:
-            raise
-        problems, found = [errorText(error)], check_stack(stack.phase(0))
+    problems: list[str] = []
+    found = check_stack(first)
+    if others:
+        try:
+            found = _merged(found, check_stack(_coarse(first, others)))
+        except UnusableInput as error:
+            problems.append(errorText(error))
     return problems + [_(finding.template).format(**finding.facts) for finding in found]
+
+
+def _coarse(first: SliceStack, others: Sequence[SliceStack]) -> SliceStack:
+    """All phases with fewer pixels: enough to see what they show, and to see it while the user waits."""
+    phases = [first, *others]
+    step = math.ceil(math.sqrt(sum(phase.voxels.size for phase in phases) / COARSE_VOXELS))
+    return replace(first, voxels=np.concatenate([phase.voxels[..., ::step, ::step] for phase in phases]))
+
+
+def _merged(first: list[Finding], cine: list[Finding]) -> list[Finding]:
+    """Of the first phase what needs every pixel, and of the coarse cine the rest."""
+    if any(finding.kind is Kind.SWAPPED_AXES for finding in cine):
+        return cine  # what else is odd follows from that
+    fine = (Kind.OUT_OF_ORDER, Kind.SHIFTED)
+    return [f for f in first if f.kind in fine] + [f for f in cine if f.kind not in fine]
 
 
 def outputError(node, output, phases: str) -> str:

@@ -9,7 +9,7 @@ of them, because a scale for each phase would make the heart flicker.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ import vtk
 from calid.errors import UnusableInput
 from calid.stacks.stack import GRID_TOLERANCE_MM, SliceStack
 
-from .PhaseTimes import phaseTimes
 from .VolumeBridge import checkNode, checkVolume, ijkToRasOf, quoted, readStack
 
 MOST_PHASES = 200
@@ -93,18 +92,15 @@ class Source:
         for item, node in zip(items, nodes, strict=True):
             self._checkGrid(node, item, nodes[0], items[0])
 
-    def read(self, items: Sequence[int]) -> SliceStack:
-        """The phases of the given numbers as one stack in RAS, with their times in seconds where they are known.
+    def read(self, items: Sequence[int]) -> list[SliceStack]:
+        """The phases of the given numbers, each a stack in RAS, on one grid. Their voxels are the nodes' own memory.
 
         :raises UnusableInput: naming the node and the phase (counted from 1) that cannot be used.
         """
         self.check(items)
         if self.sequence is None:
-            return readStack(self.volume)
-        stacks = [readStack(self._phaseNode(item), self._phaseName(item)) for item in items]
-        times = phaseTimes(self.sequence)
-        voxels = np.concatenate([stack.voxels for stack in stacks])
-        return replace(stacks[0], voxels=voxels, times=times and tuple(times[item] / 1000 for item in items))
+            return [readStack(self.volume)]
+        return [readStack(self._phaseNode(item), self._phaseName(item)) for item in items]
 
     def _selectedItem(self) -> int:
         if self.sequence is None:

@@ -7,19 +7,19 @@ phases are shown in one window and level, for a window fitted to each phase woul
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import slicer
 
-from calid.stacks.stack import SliceStack
-
 from .. import Host
 from .CineInput import SEQUENCE, Source
 from .NodeState import NodeState, SequenceState, VolumeState
 from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases
-from .PhaseTimes import writePhaseTimes
+from .PhaseTimes import phaseTimes, writePhaseTimes
 from .Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
 from .Results import (
     LABEL_MAP,
@@ -48,19 +48,20 @@ class CineOutput:
     The input, the mask (one label map for all phases) and the uncertainty (a sequence of its own in the same browser)
     are node references of both the sequence and its proxy volume.
 
-    :param stack: all phases of the input, for their times and intensities.
+    :param voxels: (k, j, i) of all phases of the input, for the grey scale.
     :param name: of the proxy volume.
     :param volume: an existing node to overwrite as proxy volume, or ``None``.
     :param sequence: an existing sequence node to overwrite, or ``None``.
     """
 
     def __init__(
-        self, source: Source, stack: SliceStack, grid: DenseGrid, name: str, volume=None, sequence=None
+        self, source: Source, voxels: Sequence[np.ndarray], grid: DenseGrid, name: str, volume=None, sequence=None
     ) -> None:
         self.browser: Any = None
-        self._source, self._stack, self._grid, self._name = source, stack, grid, name
+        self._source, self._voxels, self._grid, self._name = source, voxels, grid, name
         # Asked for now: the user may edit the sequence meanwhile.
         self._indexValues = [source.sequence.GetNthIndexValue(number) for number in range(source.phases)]
+        self._times = phaseTimes(source.sequence)
         self._oldVolume, self._oldSequence = volume, sequence
         self._before: list[NodeState] = [SequenceState(sequence)] if sequence else []
         self._before += [VolumeState(volume)] if volume else []
@@ -89,41 +90,42 @@ class CineOutput:
             isFirst = not self._tracks
             if isFirst:
                 self._begin(arrays)
-            for track, array in zip(self._tracks, arrays, strict=True):
-                putPhase(track.sequence, self._indexValues[number], self._phaseNode(track, array, facts))
+            with self._shownOnce():
+                for track, array in zip(self._tracks, arrays, strict=True):
+                    putPhase(track.sequence, self._indexValues[number], self._phaseNode(track, array, facts))
             self._finished.append(number)
-            self._play()
             if isFirst:
                 self._refer()
         return True
 
     def complete(self, facts: dict[str, Any]) -> None:
         """Write the provenance and the times; phases of an overwritten sequence that were not made anew go."""
-        times = self._stack.times and [1000 * self._stack.times[number] for number in sorted(self._finished)]
-        for track in self._tracks:
-            removeOtherPhases(track.sequence, [self._indexValues[number] for number in self._finished])
-            if times:
-                writePhaseTimes(track.sequence, times)
-            for node in (track.sequence, track.proxy, *phaseNodes(track.sequence).values()):
-                writeFacts(node, facts)
-        self._added.gather(self.volume.GetName(), self.sequence, self.volume)
-        discardCompanions(*self._before)
-        self._nameCompanions()
-        self._play()  # a proxy volume has the attributes of the phase it shows
+        times = self._times and [self._times[number] for number in sorted(self._finished)]
+        with self._shownOnce():  # a proxy volume has the attributes of the phase it shows
+            for track in self._tracks:
+                removeOtherPhases(track.sequence, [self._indexValues[number] for number in self._finished])
+                if times:
+                    writePhaseTimes(track.sequence, times)
+                for node in (track.sequence, track.proxy, *phaseNodes(track.sequence).values()):
+                    writeFacts(node, facts)
+            self._added.gather(self.volume.GetName(), self.sequence, self.volume)
+            discardCompanions(*self._before)
+            self._nameCompanions()
 
     def undo(self) -> None:
         for track in self._tracks if self.browser else []:
             shown = self.browser.GetProxyNode(track.sequence)
             if shown and shown is not track.proxy:  # Slicer makes a new one if the user deletes ours
                 self._added.adopt(shown, shown.GetDisplayNode())
-        self._tracks, self.browser = [], None
-        self._added.remove()
-        for state in self._before:
-            state.restore()
+        browser, self._tracks, self.browser = self.browser, [], None
+        with slicer.util.NodeModify(browser) if browser else nullcontext():
+            self._added.remove()
+            for state in self._before:
+                state.restore()
 
     def _begin(self, arrays: list[np.ndarray]) -> None:
         volume = denseVolume(self._source, self._grid, arrays[0], self._name, self._oldVolume)
-        fixWindow(volume, self._stack.voxels)
+        fixWindow(volume, *self._voxels)
         self._tracks = [self._track(volume, self._oldSequence)]
         mask = addCompanion(volume, MASK_ROLE, LABEL_MAP, self._grid.mask, self._grid)
         spread = addCompanion(volume, UNCERTAINTY_ROLE, VOLUME, dict(enumerate(arrays)).get(1), self._grid)
@@ -157,11 +159,12 @@ class CineOutput:
     def _refer(self) -> None:
         """Let the nodes of the result be found from each other and from the input, which by now a volume shows."""
         main, source = self._tracks[0], self._source.sequence
-        main.proxy.SetNodeReferenceID(INPUT_ROLE, (self.browser.GetProxyNode(source) or source).GetID())
-        main.sequence.SetNodeReferenceID(INPUT_ROLE, source.GetID())
-        main.sequence.SetNodeReferenceID(MASK_ROLE, main.proxy.GetNodeReferenceID(MASK_ROLE))
         spread = self._tracks[1].sequence.GetID() if len(self._tracks) > 1 else None
-        main.sequence.SetNodeReferenceID(UNCERTAINTY_ROLE, spread)
+        with slicer.util.NodeModify(self.browser):
+            main.proxy.SetNodeReferenceID(INPUT_ROLE, (self.browser.GetProxyNode(source) or source).GetID())
+            main.sequence.SetNodeReferenceID(INPUT_ROLE, source.GetID())
+            main.sequence.SetNodeReferenceID(MASK_ROLE, main.proxy.GetNodeReferenceID(MASK_ROLE))
+            main.sequence.SetNodeReferenceID(UNCERTAINTY_ROLE, spread)
 
     def _newBrowser(self):
         scene = self._source.scene
@@ -178,17 +181,15 @@ class CineOutput:
         writeFacts(node, facts)
         return node
 
-    def _play(self) -> None:
-        """Let the browser show the phase that it has selected; in Slicer it does so by itself."""
-        for track in self._tracks:
-            if self.browser.GetProxyNode(track.sequence) is not track.proxy:
-                self.browser.AddProxyNode(track.proxy, track.sequence, False)
-        _sequencesLogic(self._source.scene).UpdateProxyNodesFromSequences(self.browser)
-
-
-def _sequencesLogic(scene):
-    if Host.application():
-        return slicer.modules.sequences.logic()
-    logic = slicer.vtkSlicerSequencesLogic()
-    logic.SetMRMLScene(scene)
-    return logic
+    @contextmanager
+    def _shownOnce(self) -> Iterator[None]:
+        """Change what is played: the browser shows its phase once, at the end, for all views are drawn each time."""
+        with slicer.util.NodeModify(self.browser):
+            yield
+            for track in self._tracks:
+                if self.browser.GetProxyNode(track.sequence) is not track.proxy:
+                    self.browser.AddProxyNode(track.proxy, track.sequence, False)
+        if not Host.application():  # in which the browser shows it by itself
+            logic = slicer.vtkSlicerSequencesLogic()
+            logic.SetMRMLScene(self._source.scene)
+            logic.UpdateProxyNodesFromSequences(self.browser)

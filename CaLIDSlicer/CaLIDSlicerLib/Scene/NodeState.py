@@ -19,9 +19,10 @@ class NodeState:
     def restore(self) -> None:
         """Put the node back into this state, if it is still in its scene."""
         if self._scene.IsNodePresent(self.node):
-            for role, nodeId in self._references.items():
-                self.node.SetNodeReferenceID(role, nodeId)
-            self._restoreContent()
+            with slicer.util.NodeModify(self.node):  # a browser would show each phase that comes back
+                for role, nodeId in self._references.items():
+                    self.node.SetNodeReferenceID(role, nodeId)
+                self._restoreContent()
 
     def companions(self) -> list:
         """The mask and the uncertainty that belonged to the node."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from calid.errors import UnusableInput
-from calid.stacks.stack import SliceStack
 
 from .CineInput import SEQUENCE, Source, browsersOf, browsersShowing
 from .CineOutput import CineOutput
@@ -29,11 +30,12 @@ def release(nodes: Sequence[Any]) -> None:
 
 
 def openOutput(
-    source: Source, items: Sequence[int], stack: SliceStack, grid: DenseGrid, chosen, isCine: bool
+    source: Source, items: Sequence[int], voxels: Sequence[np.ndarray], grid: DenseGrid, chosen, isCine: bool
 ) -> Output:
     """Where the result of a job goes; nothing changes in the scene yet.
 
     :param items: numbers of the phases that are reconstructed.
+    :param voxels: (k, j, i) of each of them.
     :param chosen: the node to overwrite, or ``None``. For a still a volume; for a cine a dense sequence, its proxy
         volume, or a volume that becomes the proxy.
     :raises UnusableInput: naming the node, if ``chosen`` cannot take the result.
@@ -41,7 +43,7 @@ def openOutput(
     overwritten = nodesToOverwrite(source, chosen, isCine)
     _checkIsNotWritten(*overwritten)
     if isCine:
-        return CineOutput(source, stack, grid, f"{source.name} CaLID", *overwritten)
+        return CineOutput(source, voxels, grid, f"{source.name} CaLID", *overwritten)
     phase = f" phase {items[0] + 1}" if source.sequence else ""
     return StillOutput(source, grid, f"{source.name}{phase} CaLID", chosen)
 

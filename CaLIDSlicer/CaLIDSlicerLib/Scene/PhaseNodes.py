@@ -9,10 +9,11 @@ import slicer
 
 def copyIndex(source, target) -> None:
     """Give a sequence the index name, unit, type and tolerance of another one; the two can be played in step."""
-    target.SetIndexName(source.GetIndexName())
-    target.SetIndexUnit(source.GetIndexUnit())
-    target.SetIndexType(source.GetIndexType())
-    target.SetNumericIndexValueTolerance(source.GetNumericIndexValueTolerance())
+    with slicer.util.NodeModify(target):
+        target.SetIndexName(source.GetIndexName())
+        target.SetIndexUnit(source.GetIndexUnit())
+        target.SetIndexType(source.GetIndexType())
+        target.SetNumericIndexValueTolerance(source.GetNumericIndexValueTolerance())
 
 
 def phaseNodes(sequence) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import slicer
 
 FRAME_LABELS = "MultiVolume.FrameLabels"
 FRAME_TAG = "MultiVolume.FrameIdentifyingDICOMTagName"
@@ -34,12 +35,13 @@ def phaseTimes(sequence) -> tuple[float, ...] | None:
 def writePhaseTimes(sequence, times: Sequence[float]) -> None:
     """Set the time in ms of every phase, as attributes of the sequence and of its data nodes."""
     labels = [f"{time:g}" for time in times]
-    sequence.SetAttribute(FRAME_LABELS, ",".join(labels))
-    sequence.SetAttribute(FRAME_TAG, "TriggerTime")
-    sequence.SetAttribute(FRAME_UNITS, "ms")
-    sequence.SetAttribute(FRAME_COUNT, str(len(labels)))
-    for item, label in enumerate(labels):
-        sequence.GetNthDataNode(item).SetAttribute(TRIGGER_TIME, label)
+    with slicer.util.NodeModify(sequence):  # else a browser would show its phase anew after each attribute
+        sequence.SetAttribute(FRAME_LABELS, ",".join(labels))
+        sequence.SetAttribute(FRAME_TAG, "TriggerTime")
+        sequence.SetAttribute(FRAME_UNITS, "ms")
+        sequence.SetAttribute(FRAME_COUNT, str(len(labels)))
+        for item, label in enumerate(labels):
+            sequence.GetNthDataNode(item).SetAttribute(TRIGGER_TIME, label)
 
 
 def _increasing(read: Callable[..., list[float]], sequence) -> tuple[float, ...] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import slicer
+
 ATTRIBUTE_PREFIX = "CaLID."
 INPUT_ROLE = "CaLID.input"
 MASK_ROLE = "CaLID.synthesised"
@@ -36,8 +38,9 @@ def writeFacts(node, facts: dict[str, Any]) -> None:
 
     What an earlier result said, which this one has overwritten, is true no longer and goes.
     """
-    for name in node.GetAttributeNames():
-        if name.startswith(ATTRIBUTE_PREFIX) and name.removeprefix(ATTRIBUTE_PREFIX) not in (PART, *facts):
-            node.RemoveAttribute(name)
-    for fact, value in facts.items():
-        node.SetAttribute(ATTRIBUTE_PREFIX + fact, value if isinstance(value, str) else json.dumps(value))
+    with slicer.util.NodeModify(node):  # else whatever shows the node is drawn anew for each fact
+        for name in node.GetAttributeNames():
+            if name.startswith(ATTRIBUTE_PREFIX) and name.removeprefix(ATTRIBUTE_PREFIX) not in (PART, *facts):
+                node.RemoveAttribute(name)
+        for fact, value in facts.items():
+            node.SetAttribute(ATTRIBUTE_PREFIX + fact, value if isinstance(value, str) else json.dumps(value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import slicer
 import vtk
@@ -16,6 +18,9 @@ LOAD_A_SEQUENCE = "in Slicer's settings for DICOM, prefer volume sequences to mu
 
 COLOURS = 4
 """Most components of a colour image: red, green, blue and opacity. A multi-volume has one for each phase."""
+
+SAMPLE_VOXELS = 200_000
+"""So many tell the percentiles of an image well enough; to sort all of a cine would freeze the window."""
 
 BRIGHTEST_PERCENT = 99.5
 """Upper end of a grey scale made here: a few voxels of fat shall not darken the heart."""
@@ -120,16 +125,22 @@ def copyWindowLevel(inputNode, outputNode) -> None:
     target.SetWindowLevel(source.GetWindow(), source.GetLevel())
 
 
-def fixWindow(node, voxels: np.ndarray) -> None:
+def fixWindow(node, *images: np.ndarray) -> None:
     """Stop Slicer from fitting the grey scale of ``node`` to its voxels of the moment, which makes a cine flicker.
 
-    A window copied before is kept; otherwise it spans ``voxels``, up to :data:`BRIGHTEST_PERCENT`.
+    A window copied before is kept; otherwise it spans the voxels of ``images``, up to :data:`BRIGHTEST_PERCENT`.
     """
     display = node.GetDisplayNode()
     if display.GetAutoWindowLevel():
-        low, high = (float(value) for value in np.percentile(voxels, (0, BRIGHTEST_PERCENT)))
+        low, high = (float(value) for value in np.percentile(sampleOf(*images), (0, BRIGHTEST_PERCENT)))
         display.AutoWindowLevelOff()
         display.SetWindowLevel(max(high - low, np.finfo(float).tiny), (high + low) / 2)
+
+
+def sampleOf(*images: np.ndarray) -> np.ndarray:
+    """Voxels (n,) from all over images (..., rows, columns): all there are, or some :data:`SAMPLE_VOXELS`."""
+    step = math.ceil(math.sqrt(sum(image.size for image in images) / SAMPLE_VOXELS))
+    return np.concatenate([image[..., ::step, ::step].ravel() for image in images])
 
 
 def nodesShowing(volumeNode) -> list:

@@ -48,13 +48,13 @@ class SelfCheck(WorkerJob):
         self.result: SelfCheckReport | None = None
         self._source = findSource(node)
         self._items = self._source.items("current")
-        self._stack = self._source.read(self._items)
+        (self._stack,) = self._source.read(self._items)
         _requireInnerSlices(self._source.name, len(self._stack.positions))
         self._added = AddedNodes(self._source)
         self._checked: Checked | None = None
         options = options.changed(**chosen)
         job = Job(self._stack.frame.tolist(), self._stack.positions.tolist(), options, SELF_CHECK)
-        super().__init__(self._source.nodes, self._stack, job, onProgress, onFinished, workerCommand)
+        super().__init__(self._source.nodes, [self._stack.voxels[0]], job, onProgress, onFinished, workerCommand)
 
     def _outcome(self) -> SelfCheckReport | None:
         return self.result

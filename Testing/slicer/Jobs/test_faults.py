@@ -168,10 +168,7 @@ def test_a_program_that_cannot_be_started(makeVolume):
 
 
 def test_a_full_disk(makeVolume, repeatingWorker, monkeypatch):
-    def refuse(*_args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("CaLIDSlicerLib.Jobs.JobFolder.np.save", refuse)
+    monkeypatch.setattr("CaLIDSlicerLib.Jobs.JobFolder.INPUT_FILE", "/dev/full")
     error = failure(makeVolume(), repeatingWorker)
     assert isinstance(error, OutOfResources)
     assert "No space left" in str(error)
@@ -284,7 +281,9 @@ def test_the_worker_hears_that_slicer_has_died(tmp_path, jobFolders, processesNa
             node = slicer.util.addVolumeFromArray(np.arange(60.0).reshape(3, 4, 5))
             node.SetSpacing(1, 1, 8)
             job = Reconstruction(node, 4.0, workerCommand={worker!r})
-            time.sleep(60)
+            while True:
+                job.poll()
+                time.sleep(0.02)
         """)
     )
     process = subprocess.Popen([sys.executable, str(host)], start_new_session=True)

@@ -114,7 +114,7 @@ def test_two_jobs_do_not_write_the_same_volume(makeVolume, reconstruct, makeWork
         reconstruct(sparse, output=output)
     running.cancel()
     with pytest.raises(CalidError, match="cannot be started"):
-        Reconstruction(sparse, 2.0, output=output, workerCommand=["/no/such/program"])
+        Reconstruction(sparse, 2.0, output=output, workerCommand=["/no/such/program"]).wait()
     assert reconstruct(sparse, output=output).volume is output
 
 
