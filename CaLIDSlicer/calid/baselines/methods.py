@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from calid.baselines.axial import filter_along_axis, made_consistent
 from calid.errors import UnusableInput
 from calid.options import Options
 from calid.stacks.plan import DensePlan
@@ -120,6 +121,7 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "cubic": lambda: partial(interpolate, cubic_weights),
     "latent-linear": partial(_latent, "linear"),
     "latent-slerp": partial(_latent, "slerp"),
+    "axial-filter": lambda: filter_along_axis,
     "registration": lambda: _registration,
     "unet": _unet,
     "pixel-diffusion": _pixel_diffusion,
@@ -128,13 +130,16 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
 }
 
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
-    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal"), int),
-    **dict.fromkeys(("detail", "follow"), float),
+    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal", "consistent"), int),
+    **dict.fromkeys(("detail", "follow", "thickness"), float),
 }
 
 
 def make_method(spec: str) -> Method:
     """The method that ``spec`` names: ``"linear"``, or with options ``"calid:samples=8,steps=4"``.
+
+    Every interpolator can be made consistent with the acquired slices: ``"registration:consistent=1"``. The model is so
+    by itself, and ``"calid:consistent=0"`` is not.
 
     :raises UnusableInput: for a name that is not known, or an option that its method does not have.
     """
@@ -142,9 +147,12 @@ def make_method(spec: str) -> Method:
     if name not in _FACTORIES:
         raise UnusableInput(f"there is no method {name!r}", f"choose from {', '.join(_FACTORIES)}")
     try:
-        return _FACTORIES[name](**_parse_options(options))
+        chosen = _parse_options(options)
+        own = name.startswith("calid") or not chosen.pop("consistent", 0)
+        method = _FACTORIES[name](**chosen)
     except (TypeError, ValueError) as error:
         raise UnusableInput(f"method {spec!r}: {error}", "write options as name:key=value,key=value") from error
+    return method if own else made_consistent(method)
 
 
 def _parse_options(text: str) -> dict[str, int | float | str]:

@@ -35,6 +35,6 @@ def choose_thickness(stack: SliceStack, asked: float | None = None) -> Thickness
     if mm is None or not 0 < mm <= LARGEST_OVERLAP * gap:
         raise UnusableInput(
             f"slices {mm:g} mm thick are not possible where the smallest gap is {gap:.4g} mm",
-            f"give a thickness above 0 and up to {LARGEST_OVERLAP * gap:.4g} mm with --thickness",
+            f"give a thickness above 0 and up to {LARGEST_OVERLAP * gap:.4g} mm",
         )
     return Thickness(float(mm), source)
