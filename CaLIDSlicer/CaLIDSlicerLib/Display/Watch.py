@@ -24,6 +24,7 @@ _SHOWN = ("vtkMRMLLayoutNode", "vtkMRMLSliceCompositeNode", RENDERING, "vtkMRMLS
 """The nodes that say what is seen."""
 
 _FIRST = 10.0  # before Slicer's selectors, which put another volume in the place of one that goes
+_LAST = -10.0  # after Slicer's logic of layouts, which takes the last layout into the new scene
 
 
 class ViewWatch(VTKObservationMixin):
@@ -54,11 +55,10 @@ class ViewWatch(VTKObservationMixin):
             (scene.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved),
             (scene.NodeRemovedEvent, self._onNodeRemoved),
             (scene.StartCloseEvent, self._onStartClose),
-            (scene.EndCloseEvent, self._onEndClose),
             (scene.EndImportEvent, self._onChanged),
-            (scene.EndBatchProcessEvent, self._onChanged),
         ):
             self.addObserver(scene, event, method, priority=_FIRST)
+        self.addObserver(scene, scene.EndBatchProcessEvent, self._onEndBatch, priority=_LAST)
         for className in _SHOWN:
             for node in slicer.util.getNodesByClass(className, scene):
                 self._observe(node)
@@ -144,9 +144,11 @@ class ViewWatch(VTKObservationMixin):
         self._window.release()
         self.memory.forget()
 
-    def _onEndClose(self, scene: Any, _event: Any) -> None:
+    def _onEndBatch(self, scene: Any, _event: Any) -> None:
+        """The end of a scene, among others."""
         if self._layoutAfterClose:
             leaveOwnLayout(scene, self._layoutAfterClose)
+        self._layoutAfterClose = None
         self._onChanged()
 
 

@@ -29,7 +29,7 @@ class Panel(VTKObservationMixin):
 
     def __init__(self, ui: Any, services: PanelServices) -> None:
         super().__init__()
-        self.ui, self._services = ui, services
+        self.ui, self.services = ui, services
         self._widgets = _widgetsByParameter(ui)
         self._parameters: Any = None
         self._guiTag: Any = None
@@ -143,7 +143,7 @@ class Panel(VTKObservationMixin):
         if node is not self._understoodNode:
             self._watchInput(node)
         self._geometry = _geometryOf(node)
-        self._understanding = self._services.understand(node) if node is not None else None
+        self._understanding = self.services.understand(node) if node is not None else None
         self._refresh()
 
     def _watchInput(self, node: Any) -> None:

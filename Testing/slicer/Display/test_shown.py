@@ -1,0 +1,160 @@
+"""What is pressed is what is shown: state read from the scene, and views that come back after any end."""
+
+from __future__ import annotations
+
+import pytest
+import slicer
+
+from CaLIDSlicerLib.Display import Layout as DisplayLayout
+from CaLIDSlicerLib.Display import Rendering
+from CaLIDSlicerLib.Display import Showing as Display
+from CaLIDSlicerLib.Display.Layout import DENSE_VIEWS, SPARSE_VIEWS, sliceViews
+from CaLIDSlicerLib.Display.PhaseNote import phaseNote
+from CaLIDSlicerLib.Display.Playback import isWhole
+from CaLIDSlicerLib.Display.Shown import NOTHING
+
+from ..running import nodesOf, runToStall
+
+
+def layers(scene, names):
+    return [view.layers for view in sliceViews(scene, names)]
+
+
+def backgrounds(scene, names=DENSE_VIEWS):
+    return [view.GetBackgroundVolumeID() for view in layers(scene, names)]
+
+
+def test_a_result_that_goes_leaves_what_was_seen_before_it(views, makeDense, scene):
+    """A second result, shown over a first one with its overlays, is cancelled or deleted."""
+    first = makeDense()
+    Display.showResult(first)
+    Display.showUncertainty(first)
+    Display.showSynthesised(first)
+    before = Display.shownOf(first)
+    assert before.uncertainty
+    assert before.synthesised
+    second = makeDense()
+    Display.showResult(second)
+    assert Display.shownOf(first) == NOTHING
+    scene.RemoveNode(second)
+    assert Display.shownOf(first) == before
+    assert backgrounds(scene) == [first.GetID()] * 3
+
+
+def test_a_result_under_a_later_one_can_go_first(views, makeDense, scene):
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    first, second = makeDense(), makeDense()
+    Display.showResult(first)
+    Display.showResult(second)
+    scene.RemoveNode(first)
+    assert backgrounds(scene) == [second.GetID()] * 3
+    scene.RemoveNode(second)
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    assert backgrounds(scene) == [None] * 3
+
+
+def test_an_overwritten_result_gives_the_views_back_too(views, makeDense, scene):
+    """Its node stays when a run is cancelled, so the run itself says so."""
+    dense, layoutNode = makeDense(), views.layout.GetLayoutNode()
+    before, arrangement = Display.remember(), layoutNode.GetViewArrangement()
+    Display.showResult(dense)
+    assert Display.putBack(before)
+    assert layoutNode.GetViewArrangement() == arrangement
+
+
+def test_in_the_users_own_views_the_input_takes_the_place_of_a_result(views, makeDense, scene):
+    dense = makeDense()
+    Display.begin(scene)
+    red = layers(scene, ["Red"])[0]
+    red.SetBackgroundVolumeID(dense.GetID())
+    red.SetForegroundVolumeID(dense.GetNodeReferenceID("CaLID.uncertainty"))
+    sparse = dense.GetNodeReferenceID("CaLID.input")
+    scene.RemoveNode(dense)
+    assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID()) == (sparse, None)
+
+
+def test_a_volume_chosen_in_one_view_stays_there(views, makeDense, makeVolume, scene):
+    dense = makeDense()
+    Display.showResult(dense)
+    chosen = makeVolume(name="chosen")
+    logic = next(logic for logic in views.logics if logic.GetSliceNode().GetLayoutName() == SPARSE_VIEWS[0])
+    logic.StartSliceCompositeNodeInteraction(slicer.vtkMRMLSliceCompositeNode.BackgroundVolumeFlag)
+    logic.GetSliceCompositeNode().SetBackgroundVolumeID(chosen.GetID())
+    logic.EndSliceCompositeNodeInteraction()
+    assert backgrounds(scene, SPARSE_VIEWS)[0] == chosen.GetID()
+    assert backgrounds(scene) == [dense.GetID()] * 3
+
+
+def test_a_closed_scene_leaves_our_layouts(views, makeDense, scene):
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    Display.showResult(makeDense())
+    scene.Clear(0)
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
+def test_a_layout_that_nobody_came_from_is_left_for_four_views(views, makeDense, scene):
+    """As when a scene was saved in it."""
+    DisplayLayout.registerLayouts(scene)
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(DisplayLayout.COMPARISON_LAYOUT)
+    Display.begin(scene)
+    assert Display.leave()
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+@pytest.mark.parametrize("show", [Display.showUncertainty, Display.showSynthesised])
+def test_a_button_brings_its_result_up(views, makeDense, show):
+    dense, other = makeDense(), makeDense()
+    Display.showResult(other)
+    assert show(dense)
+    shown = Display.shownOf(dense)
+    assert shown.comparison
+    assert shown.uncertainty or shown.synthesised
+    assert Display.shownOf(other) == NOTHING
+
+
+def test_whoever_changes_the_views_is_heard(views, makeDense, scene):
+    dense, heard = makeDense(), []
+    Display.showResult(dense)
+    Display.listen(lambda: heard.append(Display.shownOf(dense)))
+    layers(scene, DENSE_VIEWS)[1].SetForegroundOpacity(0.25)
+    assert heard[-1].fraction == 0.75
+    views.layout.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    assert not heard[-1].comparison
+    assert len(heard) == 2
+
+
+def test_a_single_phase_says_so_beside_an_input_that_moves_on(views, makeCine, reconstruct, sequencesLogic):
+    cine = makeCine()
+    cine.browser.SetSelectedItemNumber(1)
+    dense = reconstruct(cine.proxy, phases="current").volume
+    assert phaseNote(dense) == ""
+    cine.browser.SetSelectedItemNumber(2)
+    assert phaseNote(dense) == "This is phase 2; before is phase 3"
+
+
+def test_a_phase_that_is_missing_is_said_to_be_missing(makeCine, stallingWorker, sequencesLogic):
+    cine = makeCine()
+    job = runToStall(cine.proxy, stallingWorker)
+    job.cancel(keep=True)
+    cine.browser.SetSelectedItemNumber(1)
+    assert phaseNote(job.volume) == ""
+    cine.browser.SetSelectedItemNumber(2)
+    assert phaseNote(job.volume) == "Phase 3 of 3 was not reconstructed"
+    assert not isWhole(job.volume)
+
+
+def test_what_rendered_a_result_goes_with_it(views, makeDense, scene):
+    logic = slicer.vtkSlicerVolumeRenderingLogic()
+    logic.SetMRMLScene(scene)
+    dense = makeDense()
+    Display.begin(scene)
+    before = nodesOf(scene)
+    assert Rendering.showVolumeRendering(dense, True, logic)
+    properties = slicer.util.getNodesByClass("vtkMRMLVolumePropertyNode", scene)
+    assert [node.GetName() for node in properties] == ["SAX CaLID look"]
+    scene.RemoveNode(dense)
+    kinds = ("VolumeProperty", "VolumeRendering", "ROI")
+    assert [node for node in nodesOf(scene) - before if any(kind in node for kind in kinds)] == []
