@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pytest
 import vtk
+from CaLIDSlicerLib.Scene.StackWarnings import warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.Panel.Understanding import describe, understand
-from CaLIDSlicerLib.Scene.StackWarnings import warnings
 
 
 @pytest.fixture(scope="module")
