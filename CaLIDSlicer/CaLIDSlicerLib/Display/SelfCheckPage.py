@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import slicer
 import vtk
 
+from .. import Host
 from .Geometry import extentsOf, look, planesOf, scaleToFit
 from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, link, showSelfCheckLayout, sliceViews
 from .Modules import settleViews
@@ -32,8 +32,9 @@ def showReport(report) -> bool:
 
 def _tickAtSlices(plotView, numbers) -> None:
     """Mark whole slices on the axis: left alone, it would also mark the middle between two of them."""
-    manager = slicer.app.layoutManager()
-    widgets = [manager.plotWidget(index) for index in range(manager.plotViewCount)]
+    app = Host.application()
+    manager = app.layoutManager() if app else None
+    widgets = [manager.plotWidget(index) for index in range(manager.plotViewCount)] if manager else []
     at, labels = vtk.vtkDoubleArray(), vtk.vtkStringArray()
     for number in numbers:
         at.InsertNextValue(number)

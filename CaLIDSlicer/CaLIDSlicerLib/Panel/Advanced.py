@@ -58,7 +58,7 @@ class PanelAdvanced:
         self._ui.deviceButton.setEnabled(False)  # the event loop runs, and one search at a time is enough
         self._ui.deviceLabel.setText(_("Looking ..."))
         try:
-            self._try(lambda: self._preparation.look(self._wanted))
+            self._try(lambda: self._preparation.detect(self._wanted))
         finally:
             self._ui.deviceButton.setEnabled(True)
             self.showDevice(self._wanted)

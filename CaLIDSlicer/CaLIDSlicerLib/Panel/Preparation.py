@@ -49,6 +49,15 @@ class Preparation:
         self.report = self._services.findDevice(wanted)
         return self.report
 
+    def detect(self, wanted: str) -> Any:
+        """Find the device, after asking for what is missing to find one; ``None`` if that was declined.
+
+        :raises CalidError: if something cannot be installed or there is no such device.
+        """
+        isReady = self._install()
+        self.say("")
+        return self.look(wanted) if isReady else None
+
     def forSelfCheck(self, parameters: Any, understanding: Any) -> Ready | None:
         """Prepare a self-check with the chosen device and weights: every inner slice of one phase is predicted.
 

@@ -46,9 +46,7 @@ ON_DISK = {"CPU": 1.2 * GB, "CUDA": 7 * GB}
 SMALL_PACKAGES = 0.1 * GB
 
 _RESTORE = 'in the Python console, run slicer.packaging.pip_install("{}"), then restart Slicer'
-_EXTENSION = (
-    "open the Extensions Manager (View menu), install the extension PyTorch, restart Slicer and press Apply again"
-)
+_EXTENSION = "open the Extensions Manager (View menu), install the extension PyTorch, restart Slicer and {again}"
 
 
 @dataclass(frozen=True)
@@ -111,10 +109,14 @@ class Dependencies:
         ]
 
     def question(self) -> str | None:
-        """What would be installed, how large it is and where it goes; ``None`` if nothing is missing."""
+        """What would be installed, how large it is and where it goes; ``None`` if nothing is missing.
+
+        :raises DependencyError: if an answer could not help: with all that has to be done before, and what comes then.
+        """
         missing = self.missing()
         if not missing:
             return None
+        self._checkPossible(missing)
         torch = any(package.name == "torch" for package in missing)
         download, onDisk = (_gigabytes(_size(missing, sizes)) for sizes in (DOWNLOAD, ON_DISK))
         free = _gigabytes(freeDisk(sitePackages()))
@@ -152,12 +154,24 @@ class Dependencies:
         self._checkComplete()
         return report
 
-    def _checkBefore(self, missing: Sequence[Missing]) -> None:
+    def _checkPossible(self, missing: Sequence[Missing]) -> None:
+        if not any(package.name == "torch" for package in missing):
+            return
         if sys.platform == "darwin" and platform.machine() == "x86_64":
             raise DependencyError(
                 f"there is no PyTorch {TORCH_FLOOR} for Macs with Intel processors, and this Slicer is built for them",
                 "use a Slicer for Apple silicon, or Windows or Linux",
             )
+        try:
+            self._torchLogic()
+        except DependencyError as error:
+            download, onDisk = (_gigabytes(_size(missing, sizes)) for sizes in (DOWNLOAD, ON_DISK))
+            names = ", ".join(package.text for package in missing)
+            then = f"only then can {names} be installed: about {download} to download, {onDisk} on the disk"
+            raise DependencyError(str(error), f"{error.terms}; {then}") from error
+
+    def _checkBefore(self, missing: Sequence[Missing]) -> None:
+        self._checkPossible(missing)
         free, needed = freeDisk(sitePackages()), _size(missing, ON_DISK)
         if free < needed:
             raise OutOfResources(

@@ -246,7 +246,7 @@ def test_a_cine_that_no_volume_shows_leaves_its_row_empty(views, makeDense, scen
 def test_a_self_check_is_shown_with_its_worst_slice_plot_and_table(views, makeVolume, scene):
     pictures = [makeVolume(np.full((1, 20, 24), n, np.int16), name=str(n)) for n in range(3)]
     table, plot = (scene.AddNewNodeByClass(f"vtkMRML{kind}Node") for kind in ("Table", "PlotChart"))
-    report = SimpleNamespace(table=table, plot=plot, picture=tuple(pictures))
+    report = SimpleNamespace(table=table, plot=plot, picture=tuple(pictures), slices=[])
     assert Display.showReport(report)
     assert views.layout.GetLayoutNode().GetViewArrangement() == DisplayLayout.SELF_CHECK_LAYOUT
     shown = sliceViews(scene, DisplayLayout.PICTURE_VIEWS)

@@ -145,9 +145,9 @@ def test_an_error_of_the_worker_keeps_its_type_and_remedy(makeVolume, makeWorker
             "float64",
         ),
         (
-            "print(Failed('CalidError', \"No module named 'torch'\", 'report it', 1).to_line()); sys.exit(1)",
+            "print(Failed('DependencyError', 'no torch', '{install:torch}', 1).to_line()); sys.exit(1)",
             DependencyError,
-            "package torch, which is not installed",
+            "no torch",
         ),
         ("print('not json'); print('{}'); print('{\"event\": \"done\"}'); sys.exit(5)", CalidError, "exit code 5"),
         ("print('error: [python-real] exit abnormally', file=sys.stderr); sys.exit(1)", OutOfResources, "memory"),

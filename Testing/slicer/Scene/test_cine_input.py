@@ -70,7 +70,7 @@ def test_the_current_phase_of_a_sequence_that_is_not_the_master(makeCine):
 
 
 def test_phases_is_all_or_current(makeCine):
-    with pytest.raises(ValueError, match="first"):
+    with pytest.raises(UnusableInput, match="first"):
         Reconstruction(makeCine().proxy, 4.0, phases="first")
 
 

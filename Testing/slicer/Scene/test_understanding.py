@@ -85,7 +85,7 @@ def test_a_missing_slice_shows_in_the_transform_that_slicer_loads_with_the_serie
     assert found.warnings[0] == "A slice seems to be missing between slices 2 and 3, which are 16 mm apart."
     assert found.warnings[-1] == (
         '"SAX acquisition transform" moves the slices apart after they are filled in: in the widest gap the new ones '
-        "are 1.5 times as far apart as asked for."
+        "are 50 % further apart than asked for."
     )
 
 

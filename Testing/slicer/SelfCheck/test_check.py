@@ -53,10 +53,10 @@ def test_scores_are_a_table(sparse, checkingWorker):
     report = SelfCheck(sparse, seed=3, workerCommand=checkingWorker).wait()
     table = report.table
     assert [checked.index for checked in report.slices] == [1, 2, 3, 4]
-    assert slicer.util.arrayFromTableColumn(table, "slice").tolist() == [1, 2, 3, 4]
-    assert slicer.util.arrayFromTableColumn(table, "position mm").tolist() == [8, 16, 24, 32]
-    assert slicer.util.arrayFromTableColumn(table, "PSNR model").tolist() == [20.5, 23, 24, 25]
-    assert slicer.util.arrayFromTableColumn(table, "PSNR linear").tolist() == [21, 22, 23, 24]
+    assert slicer.util.arrayFromTableColumn(table, "slice").tolist() == [2, 3, 4, 5]
+    assert slicer.util.arrayFromTableColumn(table, "position (mm)").tolist() == [8, 16, 24, 32]
+    assert slicer.util.arrayFromTableColumn(table, "PSNR model (dB)").tolist() == [20.5, 23, 24, 25]
+    assert slicer.util.arrayFromTableColumn(table, "PSNR linear (dB)").tolist() == [21, 22, 23, 24]
     assert slicer.util.arrayFromTableColumn(table, "SSIM model").tolist() == [0.8] * 4
     assert slicer.util.arrayFromTableColumn(table, "SSIM linear").tolist() == [0.7] * 4
     assert (table.GetAttribute("CaLID.model"), table.GetAttribute("CaLID.seed")) == ("fake", "3")
@@ -68,17 +68,25 @@ def test_the_table_reads_like_one(sparse, makeWorker):
     table = SelfCheck(sparse, workerCommand=worker).wait().table
     assert table.GetUseColumnTitleAsColumnHeader()
     assert table.GetLocked()
-    assert slicer.util.arrayFromTableColumn(table, "PSNR model").tolist() == [20.143, 20.286, 20.429, 20.571]
+    assert slicer.util.arrayFromTableColumn(table, "PSNR model (dB)").tolist() == [20.143, 20.286, 20.429, 20.571]
 
 
 def test_model_and_linear_are_a_plot(sparse, checkingWorker):
     report = SelfCheck(sparse, workerCommand=checkingWorker).wait()
     series = [report.plot.GetNthPlotSeriesNode(n) for n in range(report.plot.GetNumberOfPlotSeriesNodes())]
-    assert [one.GetYColumnName() for one in series] == ["PSNR model", "PSNR linear"]
+    assert [one.GetYColumnName() for one in series] == ["PSNR model (dB)", "PSNR linear (dB)"]
     assert {one.GetXColumnName() for one in series} == {"slice"}
     assert {one.GetTableNode() for one in series} == {report.table}
     assert "PSNR" in report.plot.GetYAxisTitle()
-    assert "Patient 7" in report.plot.GetTitle()
+    assert report.plot.GetTitle() == "Hidden slices, predicted"
+
+
+def test_the_plot_leaves_room_for_its_legend_and_shows_the_first_and_last_slice_whole(sparse, checkingWorker):
+    plot = SelfCheck(sparse, workerCommand=checkingWorker).wait().plot
+    assert plot.GetXAxisRange() == (1.5, 5.5)
+    low, high = plot.GetYAxisRange()
+    assert low < 20.5
+    assert high - 25 > 0.25 * (high - low)
 
 
 def test_the_worst_slice_is_pictured_at_its_place_in_one_grey_scale(sparse, checkingWorker):
@@ -193,7 +201,7 @@ def test_the_verdict_is_plain_and_honest(pairs, comparison, makeVolume):
 
 @pytest.mark.parametrize(
     ("worst", "apexIsLast", "where"),
-    [(1, True, "Slice 1 (near the base)"), (1, False, "Slice 1 (near the apex)"), (3, True, "Slice 3 (near the apex)")],
+    [(1, True, "Slice 2 (near the base)"), (1, False, "Slice 2 (near the apex)"), (3, True, "Slice 4 (near the apex)")],
 )
 def test_the_verdict_says_where_the_worst_slice_is(worst, apexIsLast, where, makeVolume):
     scores = scored(*((15 if k == worst else 20, 18) for k in (1, 2, 3)))
@@ -204,7 +212,7 @@ def test_the_verdict_says_where_the_worst_slice_is(worst, apexIsLast, where, mak
 
 def test_a_worst_slice_in_the_middle_has_no_place_name(makeVolume):
     verdict = verdictOf(scored((20, 18), (15, 18), (20, 18)), evenStack(5), makeVolume())
-    assert "Slice 2 is predicted worst" in verdict
+    assert "Slice 3 is predicted worst" in verdict
 
 
 def evenStack(slices: int):
@@ -232,4 +240,4 @@ def test_of_a_cine_the_phase_shown_is_checked(sequencesLogic, makeCine, checking
     report = SelfCheck(cine.browser, workerCommand=checkingWorker).wait()
     assert [checked.index for checked in report.slices] == [1, 2, 3]
     np.testing.assert_array_equal(voxelsOf(report.picture[0])[0], cine.voxels[2, 1])
-    assert report.picture[0].GetName() == "Cine slice 1 acquired"
+    assert report.picture[0].GetName() == "Cine slice 2 acquired"

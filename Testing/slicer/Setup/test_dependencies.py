@@ -213,6 +213,21 @@ def test_without_the_pytorch_extension(python, make):
     assert "restart" in error.remedy
 
 
+def test_without_the_pytorch_extension_nothing_is_asked_in_vain(python, make):
+    asked = []
+    with pytest.raises(DependencyError) as caught:
+        make(torchLogic=None, ask=asked.append).question()
+    for said in ("Extensions Manager", "restart", "torch>=2.6, diffusers>=0.31, safetensors>=0.4", "0.4 GB", "1.3 GB"):
+        assert said in caught.value.remedy
+    failure(make(torchLogic=None, ask=asked.append))
+    assert asked == []
+
+
+def test_pytorch_that_is_there_needs_no_extension(python, make):
+    python.installed |= {"torch": "2.9.0"}
+    assert "diffusers" in make(torchLogic=None).question()
+
+
 def test_the_pytorch_extension_is_found_by_its_module(python, make, monkeypatch):
     logic = SimpleNamespace(installTorch=python.installTorch)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=lambda: logic))
