@@ -32,7 +32,7 @@ from CaLIDSlicerLib.Panel.Controller import Panel
 from CaLIDSlicerLib.Panel.Parameters import Parameters
 from CaLIDSlicerLib.Panel.Services import PanelServices
 from CaLIDSlicerLib.Panel.Wiring import realServices
-from CaLIDSlicerLib.Scene.SampleData import registerSampleData
+from CaLIDSlicerLib.Scene import SampleData
 from CaLIDSlicerLib.SelfCheck.Check import SelfCheck
 from CaLIDSlicerLib.SelfTest import SelfTest
 
@@ -68,7 +68,7 @@ class CaLIDSlicer(ScriptedLoadableModule):
     def _onStartupCompleted(self) -> None:
         registerLayouts(slicer.mrmlScene)
         Showing.begin(slicer.mrmlScene)
-        registerSampleData(self.moduleName, self.resourcePath(""))
+        SampleData.registerSampleData(self.resourcePath(""))
 
 
 class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
@@ -211,6 +211,29 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _chooseFile(self) -> str:
         return qt.QFileDialog.getOpenFileName(self.parent, _("Import weights"), "", _("Published model (*.zip)"))
+
+
+class CaLIDSlicerFileReader:
+    """How Slicer loads the sample data, by a file that names a sample; Slicer finds it by the name of this class."""
+
+    def __init__(self, parent) -> None:
+        self.parent = parent
+
+    def description(self) -> str:
+        return _("CaLID phantom")
+
+    def fileType(self) -> str:
+        return SampleData.FILE_TYPE
+
+    def extensions(self) -> list[str]:
+        return [f"{self.description()} (*{SampleData.SUFFIX})"]
+
+    def load(self, properties: dict[str, Any]) -> bool:
+        volume = SampleData.loadSample(properties["fileName"])
+        if volume is None:
+            return False
+        self.parent.loadedNodes = [volume.GetID()]
+        return True
 
 
 class CaLIDSlicerTest(SelfTest, ScriptedLoadableModuleTest):

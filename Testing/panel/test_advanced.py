@@ -16,6 +16,19 @@ def test_the_device_is_looked_for_anew(widget, services):
     assert services.devicesForgotten == 1
 
 
+def test_detect_asks_for_what_is_missing_to_find_a_device(widget, services):
+    services.dependencies.missing = "Install torch?"
+    services.answers = [False]
+    widget.ui.deviceButton.click()
+    assert services.asked == ["Install torch?"]
+    assert textOf(widget.ui.deviceLabel) == "Not looked for yet."
+    services.answers = [True]
+    widget.ui.deviceButton.click()
+    assert services.dependencies.installed == 1
+    assert "found" in textOf(widget.ui.deviceLabel)
+    assert textOf(widget.ui.statusLabel) == ""
+
+
 def test_it_is_seen_that_the_device_is_looked_for(widget, services, monkeypatch):
     ui, find = widget.ui, services.findDevice
     seen: list = []

@@ -189,17 +189,17 @@ def test_reload_takes_the_packages_anew(widget, lib):
 
 def test_sample_data_is_offered_after_start_up_and_not_before(module, app, monkeypatch):
     offered: list[tuple] = []
-    monkeypatch.setattr(module, "registerSampleData", lambda *arguments: offered.append(arguments))
+    monkeypatch.setattr(module.SampleData, "registerSampleData", lambda *arguments: offered.append(arguments))
     parent = slicer_stand_ins.ModuleParent()
     kept = module.CaLIDSlicer(parent)
     assert offered == []
     app.startupCompleted.emit()
-    assert offered == [("CaLIDSlicer", kept.resourcePath(""))]
+    assert offered == [(kept.resourcePath(""),)]
 
 
 def test_the_layouts_are_known_after_start_up(module, app, scene, monkeypatch):
     """A scene that was saved in one of them must not come back without views."""
-    monkeypatch.setattr(module, "registerSampleData", lambda *_arguments: None)
+    monkeypatch.setattr(module.SampleData, "registerSampleData", lambda *_arguments: None)
     layoutNode = scene.AddNewNodeByClass("vtkMRMLLayoutNode")
     kept = module.CaLIDSlicer(slicer_stand_ins.ModuleParent())
     app.startupCompleted.emit()

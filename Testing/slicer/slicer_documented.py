@@ -56,7 +56,7 @@ def registerCustomSampleDataSource(
     nodeNames=None,
     customDownloader=None,
     thumbnailFileName=None,
-    loadFileType="VolumeFile",
+    loadFileTypes=None,
     loadFiles=None,
     loadFileProperties=None,
     checksums=None,

@@ -28,7 +28,7 @@ class PanelAdvanced:
         ui.removeWeightsButton.clicked.connect(self._onRemove)
         ui.modelCardBrowser.setVisible(False)
         ui.weightsStatusLabel.setVisible(False)
-        self._wanted = "auto"
+        self._wanted, self._isLooking = "auto", False
         self.showWeights()
 
     def showDevice(self, wanted: str) -> None:
@@ -38,7 +38,8 @@ class PanelAdvanced:
         """
         self._wanted = wanted
         report = self._preparation.report
-        self._ui.deviceLabel.setText(report.text if report else _("Not looked for yet."))
+        known = report.text if report else _("Not looked for yet.")
+        self._ui.deviceLabel.setText(_("Looking ...") if self._isLooking else known)
 
     def showWeights(self) -> None:
         """Show the model and its weights as they are now."""
@@ -56,10 +57,12 @@ class PanelAdvanced:
     def _onDevice(self) -> None:
         self._services.forgetDevices()
         self._ui.deviceButton.setEnabled(False)  # the event loop runs, and one search at a time is enough
-        self._ui.deviceLabel.setText(_("Looking ..."))
+        self._isLooking = True
+        self.showDevice(self._wanted)
         try:
             self._try(lambda: self._preparation.detect(self._wanted))
         finally:
+            self._isLooking = False
             self._ui.deviceButton.setEnabled(True)
             self.showDevice(self._wanted)
 

@@ -55,7 +55,7 @@ class Preparation:
         :raises CalidError: if something cannot be installed or there is no such device.
         """
         isReady = self._install()
-        self.say("")
+        self.say("")  # nothing is prepared any more
         return self.look(wanted) if isReady else None
 
     def forSelfCheck(self, parameters: Any, understanding: Any) -> Ready | None:

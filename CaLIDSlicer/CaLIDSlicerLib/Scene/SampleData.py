@@ -1,9 +1,11 @@
 """Sample data of the extension: the heart phantom as a sparse cine and as a still, made on request, without a network.
 
-Slicer's module *Sample Data* offers both in the category *Cardiac*. Its contract, as read in
-``Modules/Scripted/SampleData/SampleData.py`` of Slicer: a source that has a ``customDownloader`` becomes a button that
-calls it with the source; ``uris``, ``fileNames`` and ``nodeNames`` are counted and compared, and nothing more.
-``SampleData.downloadSample(name)`` passes the downloader by, so scripts call :func:`addCine` and :func:`addStill`.
+Slicer's module *Sample Data* offers both in the category *Cardiac*, and scripts get them with
+``SampleData.downloadSample("CaLID phantom (cine)")``. Its contract, as read in
+``Modules/Scripted/SampleData/SampleData.py`` of Slicer: button and function download a file into the cache and hand it
+to the reader of ``loadFileTypes``, whose nodes they return (a ``customDownloader`` is called by the button only). So
+what is "downloaded", from an address that holds its own content, is the name of a sample, and
+``CaLIDSlicerFileReader`` makes the sample of that name.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from calid.stacks.stack import SliceStack
 from ..Host import application
 
 CATEGORY = "Cardiac"
+FILE_TYPE, SUFFIX = "CaLIDPhantom", ".calidphantom"
 CINE_NAME, STILL_NAME = "CaLIDPhantomCine", "CaLIDPhantom"
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -42,32 +45,38 @@ class SampleShape:
     matrix: tuple[int, int] = (128, 128)
 
 
-def registerSampleData(moduleName: str, resourcesFolder: str | Path) -> None:
+def registerSampleData(resourcesFolder: str | Path) -> None:
     """Offer the samples in Slicer's module *Sample Data*; call it when the application has started up, not before.
 
-    :param moduleName: of the module that offers them.
-    :param resourcesFolder: its folder ``Resources``, which holds the thumbnails in ``SampleData``.
+    :param resourcesFolder: the module's folder ``Resources``, which holds the thumbnails in ``SampleData``.
     """
     import SampleData
 
-    for name, label, load in ((CINE_NAME, "CaLID phantom (cine)", loadCine), (STILL_NAME, "CaLID phantom", loadStill)):
+    for name, label in ((CINE_NAME, "CaLID phantom (cine)"), (STILL_NAME, "CaLID phantom")):
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY,
             sampleName=label,
-            uris=f"{moduleName}:{name}",
-            fileNames=name,
+            uris=f"data:,{name}",
+            fileNames=f"{name}{SUFFIX}",
             nodeNames=name,
             thumbnailFileName=str(Path(resourcesFolder) / "SampleData" / f"{name}.png"),
-            customDownloader=load,
+            loadFileTypes=FILE_TYPE,
         )
 
 
-def loadCine(_source=None):
+def loadSample(path: str | Path):
+    """Add the sample that a file names, show it, and return its volume node; ``None`` if there is no such sample."""
+    name = Path(path).read_text(encoding="utf-8").strip()
+    load = {CINE_NAME: loadCine, STILL_NAME: loadStill}.get(name)
+    return load() if load else None
+
+
+def loadCine():
     """Add the cine, show it with its playback controls, and return its volume node."""
     return _show(addCine())
 
 
-def loadStill(_source=None):
+def loadStill():
     """Add the still, show it, and return its volume node."""
     return _show(addStill())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -14,7 +15,17 @@ from PIL import Image
 
 from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.Scene import SampleData
-from CaLIDSlicerLib.Scene.SampleData import SampleShape, addCine, addStill, loadCine, loadStill, registerSampleData
+from CaLIDSlicerLib.Scene.SampleData import (
+    FILE_TYPE,
+    SUFFIX,
+    SampleShape,
+    addCine,
+    addStill,
+    loadCine,
+    loadSample,
+    loadStill,
+    registerSampleData,
+)
 from CaLIDSlicerLib.Scene.VolumeBridge import readStack, voxelsOf
 
 RESOURCES = Path(__file__).parents[3] / "CaLIDSlicer" / "Resources"
@@ -78,14 +89,14 @@ def sources(monkeypatch):
 
 
 def test_both_samples_are_offered_with_a_thumbnail(sources):
-    registerSampleData("CaLIDSlicer", RESOURCES)
-    assert [source.customDownloader for source in sources] == [loadCine, loadStill]
+    registerSampleData(RESOURCES)
     assert {source.category for source in sources} == {"Cardiac"}
     assert len({source.sampleName for source in sources}) == 2
     for source in sources:
-        assert isinstance(source.uris, str)
-        assert isinstance(source.fileNames, str)
+        assert source.loadFileTypes == FILE_TYPE
+        assert source.fileNames.endswith(SUFFIX)
         assert source.nodeNames
+        assert not hasattr(source, "customDownloader")  # Slicer's downloadSample would pass it by
         thumbnail = Path(source.thumbnailFileName)
         with Image.open(thumbnail) as picture:
             assert picture.format == "PNG"
@@ -103,10 +114,27 @@ def application(monkeypatch):
     return slicer
 
 
-def test_a_click_on_the_sample_shows_it_with_its_playback(application, browser, sources):
+def download(source, folder: Path) -> Path:
+    """As Slicer does before it calls the reader."""
+    path, _headers = urllib.request.urlretrieve(source.uris, folder / source.fileNames)
+    return path
+
+
+def test_what_is_downloaded_is_read_as_the_sample(application, browser, sources, tmp_path):
+    registerSampleData(RESOURCES)
+    volumes = [loadSample(download(source, tmp_path)) for source in sources]
+    assert [volume.GetName() for volume in volumes] == [source.nodeNames for source in sources]
+    assert browser().GetProxyNode(browser().GetMasterSequenceNode()) is volumes[0]
+
+
+def test_a_file_that_names_no_sample_is_none(application, tmp_path):
+    (tmp_path / "other.calidphantom").write_text("another heart", encoding="utf-8")
+    assert loadSample(tmp_path / "other.calidphantom") is None
+
+
+def test_a_cine_is_shown_with_its_playback(application, browser):
     application.modules.sequences.logic.return_value.GetFirstBrowserNodeForProxyNode = lambda _volume: browser()
-    registerSampleData("CaLIDSlicer", RESOURCES)
-    volume = sources[0].customDownloader(sources[0])
+    volume = loadCine()
     slicer.util.setSliceViewerLayers.assert_called_once_with(background=volume, fit=True, rotateToVolumePlane=True)
     application.modules.sequences.showSequenceBrowser.assert_called_once_with(browser())
 
