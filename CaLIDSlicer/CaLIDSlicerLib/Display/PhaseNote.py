@@ -19,7 +19,10 @@ _HEIGHT = 0.93  # of the view, where neither the heart nor Slicer's own texts ar
 
 
 def phaseNote(volume) -> str:
-    """Why a result does not show the phase that its input shows now; empty if it does, or is of a still."""
+    """Why a result does not show the phase that its input shows now, in two short lines, for views are narrow.
+
+    Empty if it does show it, or is of a still.
+    """
     browser = next(iter(browsersShowing(volume)), None)
     return _ofCine(volume, browser) if browser else _ofSinglePhase(volume)
 
@@ -67,7 +70,7 @@ def _ofCine(volume, browser) -> str:
     number = browser.GetSelectedItemNumber()
     if number < 0 or sequence.GetItemNumberFromIndexValue(master.GetNthIndexValue(number)) >= 0:
         return ""
-    text = _("Phase {number} of {count} was not reconstructed")
+    text = _("Phase {number} of {count}:\nnot reconstructed")
     return text.format(number=number + 1, count=master.GetNumberOfDataNodes())
 
 
@@ -79,7 +82,7 @@ def _ofSinglePhase(volume) -> str:
     number, itself = browser.GetSelectedItemNumber(), browser.GetSequenceNode(sparse).GetItemNumberFromIndexValue(phase)
     if itself < 0 or number == itself:
         return ""
-    return _("This is phase {itself}; before is phase {number}").format(itself=itself + 1, number=number + 1)
+    return _("This is phase {itself},\nbefore is phase {number}").format(itself=itself + 1, number=number + 1)
 
 
 def _notesByView(scene) -> dict[tuple[str, str], str]:

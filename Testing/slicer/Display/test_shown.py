@@ -132,7 +132,7 @@ def test_a_single_phase_says_so_beside_an_input_that_moves_on(views, makeCine, r
     dense = reconstruct(cine.proxy, phases="current").volume
     assert phaseNote(dense) == ""
     cine.browser.SetSelectedItemNumber(2)
-    assert phaseNote(dense) == "This is phase 2; before is phase 3"
+    assert phaseNote(dense) == "This is phase 2,\nbefore is phase 3"
 
 
 def test_a_phase_that_is_missing_is_said_to_be_missing(makeCine, stallingWorker, sequencesLogic):
@@ -142,7 +142,7 @@ def test_a_phase_that_is_missing_is_said_to_be_missing(makeCine, stallingWorker,
     cine.browser.SetSelectedItemNumber(1)
     assert phaseNote(job.volume) == ""
     cine.browser.SetSelectedItemNumber(2)
-    assert phaseNote(job.volume) == "Phase 3 of 3 was not reconstructed"
+    assert phaseNote(job.volume) == "Phase 3 of 3:\nnot reconstructed"
     assert not isWhole(job.volume)
 
 
