@@ -69,11 +69,16 @@ def comparedVolume(scene) -> Any:
 
 def isReportShown(report: Any) -> bool:
     """Whether the page of a self-check shows this report."""
-    scene = report.plot.GetScene() if report is not None else None
+    return report is not None and isChartShown(report.plot)
+
+
+def isChartShown(chart) -> bool:
+    """Whether the page of a self-check shows this plot."""
+    scene = chart.GetScene()
     if scene is None or arrangement(scene) != SELF_CHECK_LAYOUT:
         return False
     view = scene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
-    return view is not None and view.GetPlotChartNodeID() == report.plot.GetID()
+    return view is not None and view.GetPlotChartNodeID() == chart.GetID()
 
 
 def isInFront(layers, volumeId: str | None) -> bool:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import slicer
 import vtk
 
-from .Layout import DENSE_VIEWS, OWN_LAYOUTS, OWN_SLICE_VIEWS, SliceView, arrangement, leaveOwnLayout, sliceViews
+from ..Scene.Provenance import isOurs
+from .Layout import (
+    DENSE_VIEWS,
+    OWN_LAYOUTS,
+    OWN_SLICE_VIEWS,
+    SELF_CHECK_LAYOUT,
+    SliceView,
+    arrangement,
+    leaveOwnLayout,
+    sliceViews,
+)
 from .Rendering import RENDERING
 
+_SELF_CHECK = "self-check"
 _BROWSER = "vtkMRMLSequenceBrowserNode"
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
 _LOOKS = ("ForegroundOpacity", "LabelOpacity", "LinkedControl", "HotLinkedControl")
@@ -47,7 +58,9 @@ class ViewState:
         for node, values in self._cameras:
             _setValues(node, values)
         for node in _nodes(self._scene, RENDERING):
-            node.SetVisibility(node.GetID() in self._rendered)
+            wasVisible = node.GetID() in self._rendered
+            if wasVisible or isOurs(node.GetDisplayableNode()):  # what else the user renders is not ours to hide
+                node.SetVisibility(wasVisible)
         for node in _nodes(self._scene, _BROWSER):
             if node.GetID() not in self._playing:
                 node.SetPlaybackActive(False)
@@ -61,12 +74,13 @@ class ViewMemory:
         self._before: dict[str, ViewState] = {}
         self._users: ViewState | None = None
 
-    def remember(self, scene, volumeId: str = "") -> None:
+    def remember(self, scene, volumeId: str = _SELF_CHECK) -> None:
         """To be called before a result, or with no volume a self-check, is brought into the views."""
         now = ViewState(scene)
         if not now.isOurs:
             self._users = now
-        if volumeId and not now.shows(volumeId):
+        isSeen = now.layout == SELF_CHECK_LAYOUT if volumeId == _SELF_CHECK else now.shows(volumeId)
+        if not isSeen:
             self._before[volumeId] = now
 
     def takeBack(self, volumeId: str, isSeen: bool) -> None:
@@ -79,8 +93,10 @@ class ViewMemory:
             before.restore()
 
     def leave(self, scene) -> bool:
-        """Go back to the user's own views."""
-        return self._users.restore() if self._users else leaveOwnLayout(scene)
+        """Go back from a comparison to the user's own views, and from a self-check to what was seen before it."""
+        before = self._before.get(_SELF_CHECK) if arrangement(scene) == SELF_CHECK_LAYOUT else None
+        before = before or self._users
+        return before.restore() if before else leaveOwnLayout(scene)
 
     def forget(self) -> None:
         """Of a scene that is closed there is nothing to be put back."""

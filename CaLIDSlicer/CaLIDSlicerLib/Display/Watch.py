@@ -16,13 +16,14 @@ from .Layout import OWN_LAYOUTS, OWN_SLICE_VIEWS, arrangement, inputOf, layoutBe
 from .Overlay import showLegend
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
-from .Shown import comparedVolume, resultsIn
+from .Shown import comparedVolume, isChartShown, resultsIn
 from .ViewState import ViewMemory
 from .Window import SharedWindow
 
 _SHOWN = ("vtkMRMLLayoutNode", "vtkMRMLSliceCompositeNode", RENDERING, "vtkMRMLSequenceBrowserNode")
 """The nodes that say what is seen."""
 
+_CHART = "vtkMRMLPlotChartNode"
 _FIRST = 10.0  # before Slicer's selectors, which put another volume in the place of one that goes
 _LAST = -10.0  # after Slicer's logic of layouts, which takes the last layout into the new scene
 
@@ -120,7 +121,11 @@ class ViewWatch(VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeAboutToBeRemoved(self, scene: Any, _event: Any, node: Any) -> None:
-        if scene.IsClosing() or not node.IsA("vtkMRMLVolumeNode"):
+        if scene.IsClosing():
+            return
+        if node.IsA(_CHART):
+            self._leaving[node.GetID()] = isChartShown(node), []
+        if not node.IsA("vtkMRMLVolumeNode"):
             return
         wasSeen = comparedVolume(scene) is node
         self._leaving[node.GetID()] = wasSeen, nodesShowing(node) if _isOfResult(node) else []
@@ -138,6 +143,9 @@ class ViewWatch(VTKObservationMixin):
         if node.IsA("vtkMRMLVolumeNode") and not scene.IsClosing():
             with self.changing(scene):
                 self.memory.takeBack(node.GetID(), wasSeen)
+        elif wasSeen:
+            with self.changing(scene):
+                self.memory.leave(scene)
 
     def _onStartClose(self, scene: Any, _event: Any) -> None:
         self._layoutAfterClose = layoutBefore(scene) if arrangement(scene) in OWN_LAYOUTS else None

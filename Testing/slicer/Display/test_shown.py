@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import slicer
 
@@ -158,3 +160,44 @@ def test_what_rendered_a_result_goes_with_it(views, makeDense, scene):
     scene.RemoveNode(dense)
     kinds = ("VolumeProperty", "VolumeRendering", "ROI")
     assert [node for node in nodesOf(scene) - before if any(kind in node for kind in kinds)] == []
+
+
+@pytest.fixture
+def report(views, makeVolume, scene):
+    """The nodes of a self-check."""
+    table, plot = (scene.AddNewNodeByClass(f"vtkMRML{kind}Node") for kind in ("Table", "PlotChart"))
+    return SimpleNamespace(table=table, plot=plot, picture=(makeVolume(name="real"),), slices=[])
+
+
+def test_a_self_check_is_left_for_what_was_seen_before_it(views, makeDense, report):
+    dense = makeDense()
+    Display.showResult(dense)
+    Display.showUncertainty(dense)
+    before = Display.shownOf(dense)
+    assert Display.showReport(report)
+    assert Display.isReportShown(report)
+    assert Display.leave()
+    assert Display.shownOf(dense) == before
+    assert not Display.isReportShown(report)
+
+
+def test_a_self_check_that_is_deleted_leaves_no_empty_page(views, report, scene):
+    layoutNode = views.layout.GetLayoutNode()
+    layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    Display.showReport(report)
+    scene.RemoveNode(report.plot)
+    assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    assert not Display.isReportShown(report)
+
+
+def test_what_the_user_renders_is_not_hidden_with_a_result(views, makeDense, makeVolume, scene):
+    logic = slicer.vtkSlicerVolumeRenderingLogic()
+    logic.SetMRMLScene(scene)
+    dense, own = makeDense(), makeVolume(name="own")
+    Display.showResult(dense)
+    Display.showVolumeRendering(dense, True, logic)
+    rendering = logic.CreateDefaultVolumeRenderingNodes(own)
+    rendering.SetVisibility(True)
+    Display.leave()
+    assert rendering.GetVisibility()
+    assert not logic.GetFirstVolumeRenderingDisplayNode(dense).GetVisibility()
