@@ -98,7 +98,8 @@ def _curves(settings: Mapping[str, Sequence[ScoredHeart]], where: str, bins: int
             means = along([s for s in part if s.method == method], where, bins)
             axis.plot([float(at) for at in means], [m["psnr"] for m in means.values()], marker="o", label=method)
         axis.set(title=setting, xlabel=label, ylabel="PSNR, dB", xlim=(0, 1))
-        axis.legend(fontsize=7)
+    names = list(dict.fromkeys(s.method for part in settings.values() for s in part))
+    figure.legend(names, loc="upper center", ncols=min(len(names), 7), fontsize=8, bbox_to_anchor=(0.5, 0))
     return figure
 
 

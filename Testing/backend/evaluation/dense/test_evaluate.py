@@ -72,8 +72,6 @@ def test_a_method_gets_what_a_scanner_gives_and_nothing_between(hearts: Path) ->
     assert case.stack.voxels.dtype == np.int16
     assert case.stack.thickness == 8
     np.testing.assert_allclose(case.plan.positions, np.arange(17) * 2.5)
-    expected = case.volume[2:7].copy()
-    middle = np.average(expected, axis=0, weights=[0.35, 1, 1, 1, 0.35])
     middle = (case.volume[3:6].sum(axis=0) + 0.1 * (case.volume[2] + case.volume[6])) / 3.2
     np.testing.assert_allclose(case.stack.voxels[0, 1], middle, atol=1)
 
