@@ -1,6 +1,7 @@
 """The text of the panel in the language of Slicer; on the MRML library alone it stays as it is written.
 
-What is raised stays in English: the README explains errors by their exact words, and scripts and logs show them too.
+What is raised stays in English, and so does what looks wrong in a stack: the README explains errors by their exact
+words, and command line, scripts and logs show the same.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from calid.errors import CalidError, OutOfResources, UnusableInput
@@ -18,22 +19,29 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def write_atomically(path: Path, write: Callable[[Path], object], keep: bool = True) -> None:
     """Let ``write`` fill a temporary file beside ``path`` and rename it, so that no half-written file is ever seen.
 
-    The temporary file ends as ``path`` does, for writers that go by the suffix.
+    The temporary file ends as ``path`` does, for writers that go by the suffix. A link is followed, not replaced.
 
     :param keep: ``False`` throws the file away: this only tells whether it could be written.
     :raises OutOfResources: for a full disk, with the space that is left.
     :raises UnusableInput: for a folder that cannot be written.
     """
-    partial = partial_path(path)
+    target = followed(path)
+    partial = partial_path(target)
     try:
         partial.touch(exist_ok=False)
         write(partial)
         if keep:
-            os.replace(partial, path)
+            os.replace(partial, target)
     except OSError as error:
         raise not_written(path, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that may not be entered
+            partial.unlink(missing_ok=True)
+
+
+def followed(path: Path) -> Path:
+    """Where a file really lies: renaming onto a link would put a file in its place."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def partial_path(path: Path) -> Path:
@@ -58,5 +66,7 @@ def not_written(path: Path, error: OSError, needed: int | None = None) -> CalidE
 
 def free_bytes(path: Path) -> int:
     """Free space on the disk that ``path`` would be on."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    return shutil.disk_usage(folder).free
+    for folder in path.absolute().parents:
+        with suppress(OSError):  # it is not there, or may not be entered
+            return shutil.disk_usage(folder).free
+    return 0

@@ -6,18 +6,16 @@ import ast
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from calid.options import Options
 from CaLIDSlicerLib.Panel import Understanding
-from CaLIDSlicerLib.Scene import StackWarnings
 from CaLIDSlicerLib.SelfCheck import Report as SelfCheckReport
 from CaLIDSlicerLib.Setup import Dependencies, DeviceProbe, Preflight
 
 MODULE_FOLDER = Path(__file__).parents[2] / "CaLIDSlicer"
 FILES = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerLib").rglob("*.py"))]
-SPEAKING = (Dependencies, DeviceProbe, Preflight, SelfCheckReport, StackWarnings, Understanding)
+SPEAKING = (Dependencies, DeviceProbe, Preflight, SelfCheckReport, Understanding)
 
 
 @pytest.fixture
@@ -50,22 +48,6 @@ def test_only_literals_are_translated(path):
 def test_what_was_understood(foreign, makeVolume):
     found = Understanding.understand(makeVolume())
     assert isForeign(found.text)
-
-
-@pytest.mark.parametrize("damage", ["duplicate", "swap", "gap"])
-def test_what_looks_wrong(foreign, damage):
-    rng = np.random.default_rng(0)
-    voxels = np.cumsum(rng.normal(size=(8, 32, 32)), axis=0) + 10 * rng.random((32, 32))
-    gaps = np.full(7, 8.0)
-    if damage == "duplicate":
-        voxels[3] = voxels[2]
-    elif damage == "swap":
-        voxels = voxels[[0, 4, 1, 5, 2, 6, 3, 7]]
-    else:
-        gaps[2] = 16.0
-    found = StackWarnings.warnings(voxels, gaps, (1.5, 1.5))
-    assert found
-    assert all(map(isForeign, found))
 
 
 @pytest.mark.parametrize("free", [1, 2, 6])

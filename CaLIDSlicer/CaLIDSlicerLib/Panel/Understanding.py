@@ -71,7 +71,7 @@ def _warnings(first: SliceStack, others: Sequence[SliceStack]) -> list[str]:
             found = _merged(found, check_stack(_coarse(first, others)))
         except UnusableInput as error:
             problems.append(errorText(error))
-    return problems + [_(finding.template).format(**finding.facts) for finding in found]
+    return problems + [str(finding) for finding in found]
 
 
 def _coarse(first: SliceStack, others: Sequence[SliceStack]) -> SliceStack:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -49,7 +51,8 @@ def chosen_options(args: argparse.Namespace, **others: Any) -> Options:
     :raises UnusableInput: for one out of range.
     """
     named = {each.name: getattr(args, each.name) for each in fields(Options) if hasattr(args, each.name)}
-    return Options(**{**named, **others})
+    with naming(args.input):
+        return Options(**{**named, **others})
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +61,7 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="FILE", help="report.json; tables and figures go beside it")
     add("--methods", nargs="+", default=["linear", "calid"], metavar="NAME", help="default: linear calid")
     add("--split", default="validation", help="patients to score (default: validation)")
-    add("--limit", type=int, metavar="N", help="only the first N patients")
+    add("--limit", type=within(int, 1), metavar="N", help="only the first N patients")
 
 
 def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
@@ -83,12 +86,49 @@ def _phase(stack: SliceStack, phase: int) -> SliceStack:
 
 
 def check_outputs(outputs: Sequence[Path], *inputs: Path) -> None:
-    """Raise ``UnusableInput`` unless every output can be written and is named once."""
-    paths = [*inputs, *outputs]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UnusableInput(f"{outputs[0]}: a file is named twice", "give every input and output its own file")
+    """Raise ``UnusableInput`` unless every output can be written and is named once, whatever its name is."""
+    taken = [part for path in inputs for part in _parts(path)]
+    for path in outputs:
+        if (same := next((other for other in taken if _are_same(path, other)), None)) is not None:
+            named = "is named twice" if path == same else f"and {same} are the same file"
+            raise UnusableInput(f"{path} {named}", f"give {path.name} a name of its own: inputs are not overwritten")
+        taken.append(path)
     for path in outputs:
         check_writable(path)
+
+
+def _parts(path: Path) -> list[Path]:
+    """An input, and the files in it if it is a folder."""
+    try:
+        return [path, *path.iterdir()] if path.is_dir() else [path]
+    except OSError:  # it is told when it is read
+        return [path]
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two names lead to one file: by links, mounts, or other spellings."""
+    try:
+        if one.exists() and other.exists():
+            return os.path.samefile(one, other)
+        return one.resolve() == other.resolve() or (
+            one.name == other.name and os.path.samefile(one.resolve().parent, other.resolve().parent)
+        )
+    except OSError:
+        return one == other
+
+
+def within(kind: Callable[[str], Any], low: float, high: float = math.inf) -> Callable[[str], Any]:
+    """The ``type`` of a numeric argument that has a range."""
+
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not low <= value <= high or not math.isfinite(value):
+            limits = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+            raise argparse.ArgumentTypeError(f"{text} is out of range: choose a number {limits}")
+        return value
+
+    parse.__name__ = kind.__name__  # what is no number at all is called by it
+    return parse
 
 
 def check_json(path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calid.commands.common import Report, add_scoring
+from calid.commands.common import Report, add_scoring, within
 from calid.errors import ExitCode
 
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", help="folder with index.json and ed_es/")
     add_scoring(parser)
-    add("--every", type=int, default=2, metavar="N", help="keep one slice in N (default: 2, the protocol)")
+    add("--every", type=within(int, 2), default=2, metavar="N", help="keep one slice in N (default: 2, the protocol)")
 
 
 def run(args: argparse.Namespace, report: Report) -> int:

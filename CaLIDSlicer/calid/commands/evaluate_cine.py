@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calid.commands.common import Report, add_scoring
+from calid.commands.common import Report, add_scoring, within
 from calid.errors import ExitCode
 
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", help="folder with index.json, ed_es/ and cine/")
     add_scoring(parser)
-    add("--jobs", type=int, default=1, metavar="N", help="patients at a time (default: 1)")
+    add("--jobs", type=within(int, 1), default=1, metavar="N", help="patients at a time (default: 1)")
 
 
 def run(args: argparse.Namespace, report: Report) -> int:

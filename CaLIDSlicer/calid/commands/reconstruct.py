@@ -15,9 +15,10 @@ import numpy as np
 
 from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, read_input
 from calid.errors import ExitCode, UnusableInput
-from calid.files.writing import PhaseWriter
+from calid.files.writing import PhaseWriter, lost_in
 from calid.naming import naming
-from calid.protocol import Done
+from calid.protocol import Done, Warned
+from calid.reconstruction.estimate import check_memory
 from calid.stacks.layout import Layout
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack, common_step, is_uniform
@@ -52,8 +53,9 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
         plan = plan_slices(stack.positions, options.spacing)
         choose_thickness(stack, options.thickness)
         _check_one_spacing(stack, plan, options.spacing)
+        check_memory(stack, plan, options)
     with ExitStack() as files:
-        outputs = _Outputs(args, stack, plan, files)
+        outputs = _Outputs(args, stack, plan, files, report)
         result = reconstruct(
             stack,
             options=options,
@@ -82,8 +84,10 @@ def _check_one_spacing(stack: SliceStack, plan: DensePlan, spacing: float) -> No
 class _Outputs:
     """The files of a run. None of them appears before all are complete."""
 
-    def __init__(self, args: argparse.Namespace, stack: SliceStack, plan: DensePlan, files: ExitStack) -> None:
-        self._files = files
+    def __init__(
+        self, args: argparse.Namespace, stack: SliceStack, plan: DensePlan, files: ExitStack, report: Report
+    ) -> None:
+        self._files, self._report = files, report
         self._dense = self._open(args.output, Layout.of(stack, plan.positions))
         self._spread = self._mask = None
         if args.uncertainty is not None:
@@ -95,6 +99,8 @@ class _Outputs:
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
 
     def _open(self, path: Path, layout: Layout) -> PhaseWriter:
+        for lost in lost_in(path, layout):
+            self._report(Warned(f"{path}: {lost}"))
         return self._files.enter_context(PhaseWriter(path, layout, {_PROVENANCE: " " * _PROVENANCE_ROOM}))
 
     def add(self, phase: int, dense: np.ndarray, spread: np.ndarray | None) -> None:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from calid.atomic import free_bytes, not_written, partial_path, write_atomically
+from calid.atomic import followed, free_bytes, not_written, partial_path, write_atomically
 from calid.errors import StackWarning, UnusableInput
 from calid.files.formats import suffix_of
 from calid.files.image_headers import meta_header, nifti_header, nrrd_header
@@ -60,10 +60,13 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     with naming(path):
         suffix_of(path)
-        if path.is_dir():
-            raise UnusableInput("this is a folder", "name a file in it")
-        if not path.parent.is_dir():
-            raise UnusableInput("its folder does not exist", f"create {path.parent} first")
+        try:
+            if path.is_dir():
+                raise UnusableInput("this is a folder", "name a file in it")
+            if not path.parent.is_dir():
+                raise UnusableInput("its folder does not exist", f"create {path.parent} first")
+        except OSError as error:
+            raise not_written(path, error) from error
     write_atomically(path, lambda partial: None, keep=False)
 
 
@@ -75,8 +78,9 @@ class PhaseWriter:
                 writer.add(voxels)
             writer.finish()
 
-    It is written beside its place and renamed at the end of the block; without :meth:`finish`, or after an exception,
-    nothing is left of it. The metadata come before the voxels in the file: those that are known last need blanks first.
+    It is written beside its place, following a link, and renamed at the end of the block; without :meth:`finish`, or
+    after an exception, nothing is left of it. The metadata come before the voxels in the file: those that are known
+    last need blanks first.
 
     :param path: of a format in ``SUFFIXES``; a cine as .nrrd or .seq.nrrd is a volume sequence of 3D Slicer.
     :param metadata: goes into the header of .nrrd and .mha files.
@@ -87,11 +91,13 @@ class PhaseWriter:
     def __init__(self, path: str | Path, layout: Layout, metadata: Mapping[str, str] | None = None) -> None:
         self.path, self.layout, self.metadata = Path(path), layout, dict(metadata or {})
         self._room = {key: len(value) for key, value in self.metadata.items()}
-        self._partial, self._added, self._finished, self._voxel_start = partial_path(self.path), 0, False, 0
+        self._added, self._finished, self._voxel_start = 0, False, 0
         with naming(self.path):
             self._suffix = suffix_of(self.path)
             check_dtype(layout.dtype)
         with self._disk():
+            self._target = followed(self.path)
+            self._partial = partial_path(self._target)
             self._check_space()
             self._file: BinaryIO = self._partial.open("xb")
         try:
@@ -110,7 +116,7 @@ class PhaseWriter:
         try:
             if kind is None and self._finished:
                 with self._disk():
-                    os.replace(self._partial, self.path)
+                    os.replace(self._partial, self._target)
         finally:
             self._discard()
 

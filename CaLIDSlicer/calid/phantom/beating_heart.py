@@ -10,16 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, inf
+from math import ceil
 
 import numpy as np
 
 from calid.errors import UnusableInput
+from calid.options import LARGEST_SEED
 from calid.phantom.anatomy import HEART_EXTENT, HEART_MIDDLE, LEFT_BLOOD, Heart, paint_torso
 from calid.phantom.shapes import Field, Grid, Textures
 from calid.stacks.stack import SliceStack
 
 _CYCLE_SECONDS = 0.9
+_RANGES = {
+    "phases": (1, 1000, ""),
+    "slices": (2, 1000, ""),
+    "gap": (0.1, 100, " mm"),
+    "pixel": (0.1, 10, " mm"),
+    "matrix": (8, 4096, " pixels"),
+    "noise": (0, 10, ""),
+    "breath_hold_shift": (0, 100, " mm"),
+    "seed": (0, LARGEST_SEED, ""),
+    "dense_spacing": (0.1, 100, " mm"),
+    "thickness": (0, 100, " mm"),
+}
+"""Of each argument: lowest, highest, unit."""
 _PROFILE_POINTS = 5
 _TEXTURE_STREAM, _SHIFT_STREAM, _NOISE_STREAM = range(3)
 
@@ -42,7 +56,7 @@ class Phantom:
     :param seed: of textures, shifts and noise.
     :param dense_spacing: largest distance in mm between the slices of the dense truth.
     :param thickness: mm of tissue averaged into each sparse slice; the dense truth is infinitely thin.
-    :raises UnusableInput: for less than one phase or two slices, or lengths that make no sense.
+    :raises UnusableInput: naming the argument, for one out of range.
     """
 
     phases: int = 1
@@ -57,17 +71,10 @@ class Phantom:
     thickness: float = 6.0
 
     def __post_init__(self) -> None:
-        if self.phases < 1 or self.slices < 2:
-            raise UnusableInput(
-                f"a phantom of {self.phases} phases and {self.slices} slices is not possible",
-                "ask for at least 1 phase and 2 slices",
-            )
-        for name in ("gap", "pixel", "dense_spacing"):
-            if not 0 < getattr(self, name) < inf:
-                raise UnusableInput(f"{name} is {getattr(self, name):g} mm", f"make {name} positive")
-        for name in ("noise", "breath_hold_shift", "thickness"):
-            if not 0 <= getattr(self, name) < inf:
-                raise UnusableInput(f"{name} is {getattr(self, name):g}", f"make {name} zero or positive")
+        for name, (low, high, unit) in _RANGES.items():
+            for value in np.ravel(getattr(self, name)):
+                if not low <= value <= high:
+                    raise UnusableInput(f"{name} is {value:g}{unit}", f"choose {low:g} to {high:g}{unit} for {name}")
 
     @cached_property
     def sparse(self) -> SliceStack:

@@ -113,8 +113,7 @@ def _missing(gaps: np.ndarray) -> list[Finding]:
     return [
         Finding(
             Kind.MISSING,
-            "A slice seems to be missing between slices {below} and {above}, which are {gap:.3g} mm apart.",
-            {"below": k + 1, "above": k + 2, "gap": float(gaps[k])},
+            f"A slice seems to be missing between slices {k + 1} and {k + 2}, which are {gaps[k]:.3g} mm apart.",
         )
         for k in np.flatnonzero(is_multiple)
     ]
@@ -124,14 +123,11 @@ def _too_long(stack: SliceStack) -> list[Finding]:
     length = float(stack.positions[-1])
     if length < LONGEST_MM:
         return []
-    return [
-        Finding(
-            Kind.TOO_LONG,
-            "The stack is {length:.4g} mm long, its {count} slices being {gap:.4g} mm apart, and no heart is longer "
-            "than 200 mm: check the slice spacing.",
-            {"length": length, "count": len(stack.positions), "gap": common_gap(stack.gaps)},
-        )
-    ]
+    text = (
+        f"The stack is {length:.4g} mm long, its {len(stack.positions)} slices being {common_gap(stack.gaps):.4g} mm "
+        "apart, and no heart is longer than 200 mm: check the slice spacing."
+    )
+    return [Finding(Kind.TOO_LONG, text)]
 
 
 def _duplicated(voxels: np.ndarray, unusable: set[int]) -> list[Finding]:
@@ -140,18 +136,13 @@ def _duplicated(voxels: np.ndarray, unusable: set[int]) -> list[Finding]:
     for phase, slices in enumerate(voxels):
         seen: dict[bytes, int] = {}
         for k, image in enumerate(slices):
-            if k in unusable:
-                continue
-            first = seen.setdefault(image.tobytes(), k)
+            first = k if k in unusable else seen.setdefault(image.tobytes(), k)
             if first != k:
                 pairs.setdefault((first, k), phase)
-    text = "Slices {below} and {above} are the same image."
-    in_phase = "Slices {below} and {above} are the same image in phase {phase}."
     return [
         Finding(
             Kind.DUPLICATED,
-            in_phase if phase else text,
-            {"below": below + 1, "above": above + 1, "phase": phase + 1},
+            f"Slices {below + 1} and {above + 1} are the same image{f' in phase {phase + 1}' if phase else ''}.",
             (below, above),
         )
         for (below, above), phase in pairs.items()
@@ -167,12 +158,11 @@ def _is_swap(order: list[int]) -> bool:
 def _out_of_order(order: list[int]) -> Finding:
     if order[0] > order[-1]:
         order = order[::-1]
-    return Finding(
-        Kind.OUT_OF_ORDER,
+    text = (
         "The slices seem to be out of order: neighbours are less alike than slices further apart. By their likeness "
-        "the order would be {order}.",
-        {"order": counted(order)},
+        f"the order would be {counted(order)}."
     )
+    return Finding(Kind.OUT_OF_ORDER, text)
 
 
 def _swapped_or_shifted(
@@ -180,13 +170,15 @@ def _swapped_or_shifted(
 ) -> list[Finding]:
     kept = [k for k in swaps if swaps[k] > max(shifts.get(n, (0.0, 0.0))[1] for n in range(k - 1, k + 3))]
     near = {n for k in kept for n in range(k - 1, k + 3)}
-    order = "Slices {below} and {above} seem to be in the wrong order."
-    shift = "Slice {number} seems to be shifted by {shift:.0f} mm in its plane."
     return [
-        Finding(Kind.OUT_OF_ORDER, order, {"below": used[k] + 1, "above": used[k + 1] + 1}, (used[k], used[k + 1]))
+        Finding(
+            Kind.OUT_OF_ORDER,
+            f"Slices {used[k] + 1} and {used[k + 1] + 1} seem to be in the wrong order.",
+            (used[k], used[k + 1]),
+        )
         for k in kept
     ] + [
-        Finding(Kind.SHIFTED, shift, {"number": used[k] + 1, "shift": mm}, (used[k],))
+        Finding(Kind.SHIFTED, f"Slice {used[k] + 1} seems to be shifted by {mm:.0f} mm in its plane.", (used[k],))
         for k, (mm, _) in shifts.items()
         if k not in near
     ]

@@ -72,11 +72,10 @@ def _swapped_axes(voxels: np.ndarray) -> list[Finding]:
     if along_slices < _SAME_VIEW or along_slices < along_phases + _MORE_ALIKE:
         return []
     text = (
-        "The axes of time and of the slices seem to be swapped: its {slices} slices are more alike ({alike:.2f}) than "
-        "its {phases} phases ({other:.2f})."
+        f"The axes of time and of the slices seem to be swapped: its {slices} slices are more alike "
+        f"({along_slices:.2f}) than its {phases} phases ({along_phases:.2f})."
     )
-    facts = {"slices": slices, "phases": phases, "alike": float(along_slices), "other": float(along_phases)}
-    return [Finding(Kind.SWAPPED_AXES, text, facts)]
+    return [Finding(Kind.SWAPPED_AXES, text)]
 
 
 def _other_images(voxels: np.ndarray) -> list[Finding]:
@@ -85,12 +84,12 @@ def _other_images(voxels: np.ndarray) -> list[Finding]:
     odd = np.flatnonzero(alike[reference] < _OTHER_IMAGES)
     if not odd.size:
         return []
+    which = f"Phases {counted(map(int, odd))} show" if odd.size > 1 else f"Phase {odd[0] + 1} shows"
     text = (
-        "Phases {odd} show something else than phase {reference} (correlation {alike:.2f}): magnitude and phase "
-        "images, or two series, in one file?"
+        f"{which} something else than phase {reference + 1} (correlation {alike[reference, odd].min():.2f}): magnitude "
+        "and phase images, or two series, in one file?"
     )
-    facts = {"odd": counted(map(int, odd)), "reference": reference + 1, "alike": float(alike[reference, odd].min())}
-    return [Finding(Kind.OTHER_IMAGES, text, facts)]
+    return [Finding(Kind.OTHER_IMAGES, text)]
 
 
 def _other_scales(voxels: np.ndarray) -> list[Finding]:
@@ -102,8 +101,7 @@ def _other_scales(voxels: np.ndarray) -> list[Finding]:
     worst = odd[np.abs(np.log(ratios[odd])).argmax()]
     have = "has" if len(odd) == 1 else "have"
     text = (
-        f"{{odd}} of {{phases}} phases {have} another intensity scale: phase {{worst}} is {{ratio:.3g}} times as "
-        "bright as most; all are reconstructed on one scale"
+        f"{len(odd)} of {len(voxels)} phases {have} another intensity scale: phase {worst + 1} is "
+        f"{ratios[worst]:.3g} times as bright as most; all are reconstructed on one scale"
     )
-    facts = {"odd": len(odd), "phases": len(voxels), "worst": int(worst) + 1, "ratio": float(ratios[worst])}
-    return [Finding(Kind.OTHER_SCALE, text, facts)]
+    return [Finding(Kind.OTHER_SCALE, text)]

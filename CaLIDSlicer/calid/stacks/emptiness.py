@@ -22,10 +22,11 @@ def findings(voxels: np.ndarray) -> list[Finding]:
     found = []
     for k in range(voxels.shape[1]):
         if blank[:, k].any():
-            found.append(_finding(k, blank[:, k], "is blank", {"value": _value(voxels, k, blank[:, k])}))
+            value = voxels[int(np.flatnonzero(blank[:, k])[0]), k].flat[0]
+            found.append(_finding(k, blank[:, k], "is blank", f" (every voxel is about {value:g})"))
         elif half[:, k].any():
-            share = float(empty[half[:, k], k].max())
-            found.append(_finding(k, half[:, k], "is empty in {share:.0%} of its rows or columns", {"share": share}))
+            share = empty[half[:, k], k].max()
+            found.append(_finding(k, half[:, k], f"is empty in {share:.0%} of its rows or columns"))
     return found
 
 
@@ -34,15 +35,9 @@ def _constant_share(voxels: np.ndarray, axis: int) -> np.ndarray:
     return (voxels.min(axis=axis) == voxels.max(axis=axis)).mean(axis=2)
 
 
-def _value(voxels: np.ndarray, k: int, where: np.ndarray) -> float:
-    return float(voxels[int(np.flatnonzero(where)[0]), k].flat[0])
-
-
-def _finding(k: int, phases: np.ndarray, what: str, facts: dict[str, float]) -> Finding:
+def _finding(k: int, phases: np.ndarray, what: str, why: str = "") -> Finding:
     """Of slice ``k`` in those phases where the mask is true."""
-    several = " in phases {phases}" if phases.sum() > 1 else " in phase {phases}"
-    where = "" if phases.all() else several
-    value = " (every voxel is about {value:g})" if "value" in facts else ""
-    text = f"Slice {{number}} {what}{where}{value}: export it again, or leave it out."
-    numbers = {"number": k + 1, "phases": counted(int(t) for t in np.flatnonzero(phases))}
-    return Finding(Kind.BLANK, text, {**numbers, **facts}, (k,))
+    odd = [int(t) for t in np.flatnonzero(phases)]
+    named = f" in phase{'s' * (len(odd) > 1)} {counted(odd)}"
+    text = f"Slice {k + 1} {what}{'' if phases.all() else named}{why}: export it again, or leave it out."
+    return Finding(Kind.BLANK, text, (k,))

@@ -1,11 +1,10 @@
-"""What a look at a stack found, as a sentence that can be translated."""
+"""What a look at a stack found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 
 class Kind(Enum):
@@ -26,17 +25,16 @@ class Kind(Enum):
 class Finding:
     """One thing that looks wrong.
 
-    :param template: a sentence with the names of ``facts`` in braces.
+    :param text: a sentence, in which slices and phases are counted from 1.
     :param slices: that it is about, counted from 0.
     """
 
     kind: Kind
-    template: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    text: str
     slices: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return self.template.format(**self.facts)
+        return self.text
 
 
 def counted(numbers: Iterable[int], most: int = 20) -> str:

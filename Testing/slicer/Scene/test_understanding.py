@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calid.phantom.beating_heart import make_phantom
+from calid.stacks.check import check_stack
+from calid.stacks.stack import SliceStack
 from CaLIDSlicerLib.Panel.Understanding import describe, understand
 
 
@@ -20,8 +22,10 @@ def phantom() -> np.ndarray:
     return make_phantom(slices=10, gap=8.0, matrix=(96, 96), pixel=2.4, noise=0.02).sparse.voxels[0]
 
 
-def warningsOf(voxels: np.ndarray) -> list[str]:
-    return warnings(voxels, np.full(len(voxels) - 1, 8.0), (2.4, 2.4))
+def warningsOf(voxels: np.ndarray, gaps: np.ndarray | None = None) -> list[str]:
+    gaps = np.full(len(voxels) - 1, 8.0) if gaps is None else gaps
+    stack = SliceStack(voxels[np.newaxis], np.diag([2.4, 2.4, 1, 1]), np.concatenate([[0], np.cumsum(gaps)]))
+    return [str(finding) for finding in check_stack(stack)]
 
 
 def test_a_still(makeVolume):
@@ -125,7 +129,7 @@ def test_nothing_is_said_of_a_sound_stack(phantom):
 def test_a_gap_that_is_no_multiple_is_not_called_a_missing_slice(phantom):
     gaps = np.full(9, 8.0)
     gaps[3] = 12.0
-    assert warnings(phantom, gaps, (2.4, 2.4)) == []
+    assert warningsOf(phantom, gaps) == []
 
 
 def test_a_duplicated_slice(phantom):
