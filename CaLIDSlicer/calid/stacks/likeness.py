@@ -6,6 +6,8 @@ import numpy as np
 
 SHIFT_MM = 6.0
 """A smaller shift cannot be told from the taper of the heart; breath holds differ by up to 10 mm and more."""
+LARGEST_DRIFT = 0.5
+"""Of both moves together, as a share of the shift: a slice at the end of the heart is like neither neighbour."""
 SHIFT_GAIN = 0.05
 """How much more a slice must correlate with both neighbours when it is moved back."""
 SWAP_GAIN = 0.1
@@ -86,7 +88,7 @@ def shifted(slices: np.ndarray, pixel_spacing: tuple[float, float]) -> dict[int,
         (below, gain_below), (above, gain_above) = moves[k - 1], moves[k]
         shift = float(np.linalg.norm((below - above) / 2 * pixel_spacing))
         drift = np.linalg.norm((below + above) / 2 * pixel_spacing)
-        if shift >= SHIFT_MM and drift <= 0.75 * shift and min(gain_below, gain_above) >= SHIFT_GAIN:
+        if shift >= SHIFT_MM and drift <= LARGEST_DRIFT * shift and min(gain_below, gain_above) >= SHIFT_GAIN:
             found[k] = shift, gain_below + gain_above
     # The neighbours of a shifted slice look shifted by half as much.
     none = (0.0, 0.0)
