@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ class Reconstruction(WorkerJob):
             self._watch("dense sequence", self.sequence)
             self._watch("sequence browser", self.browser)
         if isShown and self._onPhase:
-            self._onPhase(self, number)
+            self._next.append(partial(self._onPhase, self, number))
 
     def _complete(self, done: Done) -> None:
         if self._missing:
@@ -141,10 +142,12 @@ class Reconstruction(WorkerJob):
 
     def _settle(self) -> None:
         release(self._output.overwritten)
+        if self.error is None:
+            return
         if self._isKept and self.volume is not None and not self._removedNode():
             finished = len(self._items) - len(self._missing)
             self._output.complete({**self._facts, FINISHED_PHASES: f"{finished} of {len(self._items)}"})
-        elif self.error:
+        else:
             self._output.undo()
 
 

@@ -55,7 +55,8 @@ class WorkerJob:
         self.finished = False
         self._onProgress, self._onFinished = onProgress, onFinished
         self._watched: list[tuple[str, Any, Any, str]] = []
-        self._isPolling = False
+        self._isPolling = self._isComplete = False
+        self._next: list[Callable[[], None]] = []  # what a result leads to, each in a turn of its own
         for what, node in inputs.items():
             self._watch(what, node)
         self._command = workerCommand or Host.workerCommand()
@@ -83,7 +84,7 @@ class WorkerJob:
 
     def cancel(self) -> None:
         """End the job, its processes and its temporary files within 2 seconds; the scene stays as it was."""
-        self._finish(Cancelled(f"the {self.activity} was cancelled"))
+        self._finish(None if self._isComplete else Cancelled(f"the {self.activity} was cancelled"))
 
     def wait(self):
         """Block until the end and return what was made, or raise the error. Ctrl-C cancels."""
@@ -124,6 +125,10 @@ class WorkerJob:
         if removed:
             raise Cancelled(f"the {removed} was removed from the scene, so its {self.activity} was cancelled")
         turnEnd = time.monotonic() + TURN_SECONDS
+        while self._next:
+            self._next.pop(0)()
+            if self.finished or time.monotonic() > turnEnd:
+                return
         if self._worker is None:
             for _phase in self._writing:
                 if time.monotonic() > turnEnd:
@@ -132,7 +137,7 @@ class WorkerJob:
         exitCode = self._worker.exitCode()  # asked first: what it said before its end is read below
         for event in self._worker.events():
             self._handle(event)
-            if self.finished or time.monotonic() > turnEnd:
+            if self.finished or self._next or time.monotonic() > turnEnd:
                 return
         if exitCode is not None:
             raise errorFromExit(exitCode, self._worker.lastWords())
@@ -142,7 +147,8 @@ class WorkerJob:
             raise errorFromEvent(event)
         isLast = self._receive(event)
         if isLast:
-            self._finish(None)
+            self._isComplete = True
+            self._next.append(lambda: self._finish(None))
         elif isLast is None and self._onProgress:
             self._onProgress(event)
 

@@ -19,7 +19,7 @@ from ..Scene.VolumeBridge import quoted
 from ..Translation import _
 from .Words import errorText
 
-COARSE_VOXELS = 1_000_000
+COARSE_VOXELS = 500_000
 """Of a cine, that are looked at when it is chosen; the worker looks at all of them again."""
 
 
