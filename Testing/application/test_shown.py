@@ -189,7 +189,8 @@ def test_deleting_the_folder_of_a_result_leaves_nothing():
     spin(0.5)
     left = [node for nodes in slicer.util.getNodes("*", useLists=True).values() for node in nodes]
     kinds = ("Volume", "Sequence", "ROI", "Legend", "Property", "Storage")
-    assert [n.GetName() for n in left if n.GetID() not in before and any(k in n.GetClassName() for k in kinds)] == []
+    new = [node for node in left if node.GetID() not in before and any(kind in node.GetClassName() for kind in kinds)]
+    assert not new, [(node.GetClassName(), node.GetName()) for node in new]
     assert layoutNode().GetViewArrangement() == FOUR_UP
 
 

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
+from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import nodesShowing
 from .Layout import OWN_LAYOUTS, OWN_SLICE_VIEWS, arrangement, inputOf, layoutBefore, leaveOwnLayout, link, sliceViews
 from .Overlay import showLegend
@@ -128,7 +128,7 @@ class ViewWatch(VTKObservationMixin):
         if not node.IsA("vtkMRMLVolumeNode"):
             return
         wasSeen = comparedVolume(scene) is node
-        self._leaving[node.GetID()] = wasSeen, nodesShowing(node) if _isOfResult(node) else []
+        self._leaving[node.GetID()] = wasSeen, nodesShowing(node) if isOurs(node) else []
         with self.changing(scene):
             _takeOut(node)
 
@@ -158,14 +158,6 @@ class ViewWatch(VTKObservationMixin):
             leaveOwnLayout(scene, self._layoutAfterClose)
         self._layoutAfterClose = None
         self._onChanged()
-
-
-def _isOfResult(volume) -> bool:
-    results = resultsIn(volume.GetScene())
-    roles = (MASK_ROLE, UNCERTAINTY_ROLE)
-    return volume.GetNodeReferenceID(INPUT_ROLE) is not None or any(
-        result.GetNodeReference(role) is volume for result in results for role in roles
-    )
 
 
 def _takeOut(volume) -> None:
