@@ -126,12 +126,13 @@ def shown(volume: Any) -> dict[str, bool]:
     spread, mask = volume.GetNodeReferenceID(UNCERTAINTY_ROLE), volume.GetNodeReferenceID(MASK_ROLE)
     renderings = slicer.modules.volumerendering.logic()
     rendering = renderings.GetFirstVolumeRenderingDisplayNode(volume)
+    hasThreeD = any(view.node is not None and view.node.IsA("vtkMRMLViewNode") for view in visibleViews())
     browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(volume)
     return {
         "uncertainty": any(
             layer.GetForegroundVolumeID() == spread and layer.GetForegroundOpacity() > 0 for layer in over if spread
         ),
         "synthesised": any(layer.GetLabelVolumeID() == mask and layer.GetLabelOpacity() > 0 for layer in over if mask),
-        "rendering": bool(rendering and rendering.GetVisibility()),
+        "rendering": bool(rendering and rendering.GetVisibility() and hasThreeD),
         "play": bool(browser and browser.GetPlaybackActive()),
     }
