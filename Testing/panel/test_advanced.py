@@ -68,7 +68,8 @@ def test_the_model_has_a_card(widget):
 
 def test_the_weights_are_verified(widget, services):
     ui = widget.ui
-    assert ui.weightsLabel.text() == services.models.folder
+    assert ui.weightsLabel.text().replace("\u200b", "") == services.models.folder
+    assert ui.weightsLabel.toolTip() == services.models.folder
     ui.verifyWeightsButton.click()
     assert ui.weightsStatusLabel.text() == "all files are as they were published"
 

@@ -82,8 +82,22 @@ def test_every_parameter_has_a_widget_and_the_other_way_round(lib):
 @pytest.mark.parametrize("name", WIDGETS)
 def test_everything_has_a_tooltip(name):
     widget = WIDGETS[name]
-    isSpoken = widget.get("class") not in ("QLabel", "qMRMLWidget") or name.endswith("Label")
-    assert property_(widget, "toolTip") or not isSpoken
+    assert property_(widget, "toolTip") or widget.get("class") == "qMRMLWidget"
+
+
+CAPTIONS = {name: property_(widget, "text") for name, widget in WIDGETS.items() if name.endswith("Caption")}
+MENUS = "FEVH"
+"""Letters of Slicer's menu bar."""
+
+
+def test_every_caption_of_a_line_leads_to_its_control_by_a_letter_of_its_own():
+    letters = []
+    for name, text in CAPTIONS.items():
+        assert property_(WIDGETS[name], "buddy") in WIDGETS, name
+        if name not in ("beforeCaption", "afterCaption"):  # the ends of one slider
+            letters.append(text[text.index("&") + 1].upper())
+    assert len(set(letters)) == len(letters) > 10
+    assert not set(letters) & set(MENUS)
 
 
 def test_the_keyboard_walks_from_top_to_bottom():

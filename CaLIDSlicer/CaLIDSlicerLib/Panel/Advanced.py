@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from calid.errors import CalidError
 from calid.model.manifest import read_manifest
 
+from .Labels import breakable, say
 from .Preparation import Preparation
 from .Services import PanelServices
 from .Words import errorText
@@ -39,7 +40,7 @@ class PanelAdvanced:
         self._wanted = wanted
         report = self._preparation.report
         known = report.text if report else _("Not looked for yet.")
-        self._ui.deviceLabel.setText(_("Looking ...") if self._isLooking else known)
+        say(self._ui.deviceLabel, _("Looking ...") if self._isLooking else known)
 
     def showWeights(self) -> None:
         """Show the model and its weights as they are now."""
@@ -51,7 +52,8 @@ class PanelAdvanced:
             folder, model = errorText(error), {"id": _("None")}
         self._ui.modelLabel.setText(model["id"])
         self._ui.modelLabel.setToolTip(model.get("title", ""))
-        self._ui.weightsLabel.setText(folder)
+        say(self._ui.weightsLabel, breakable(folder))
+        self._ui.weightsLabel.setToolTip(folder)
         self._ui.removeWeightsButton.setEnabled(not models.isBundled)
 
     def _onDevice(self) -> None:
@@ -97,5 +99,4 @@ class PanelAdvanced:
             return _("Error: {text}").format(text=errorText(error))
 
     def _say(self, text: str) -> None:
-        self._ui.weightsStatusLabel.setText(text)
-        self._ui.weightsStatusLabel.setVisible(True)
+        say(self._ui.weightsStatusLabel, breakable(text))

@@ -13,6 +13,7 @@ from slicer.util import VTKObservationMixin
 from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import ijkToRasOf
 from .Advanced import PanelAdvanced
+from .Labels import WholeText, say
 from .Preparation import Preparation, phasesOf
 from .Results import PanelResults
 from .Run import PanelRun
@@ -31,6 +32,7 @@ class Panel(VTKObservationMixin):
         super().__init__()
         self.ui, self.services = ui, services
         self._widgets = _widgetsByParameter(ui)
+        self._wholeText = WholeText(ui)
         self._parameters: Any = None
         self._guiTag: Any = None
         self._understanding: Any = None
@@ -178,9 +180,9 @@ class Panel(VTKObservationMixin):
 
     def _showState(self, state: PanelState) -> None:
         ui = self.ui
-        _say(ui.understoodLabel, state.understood)
-        _say(ui.inputWarningLabel, state.inputWarnings)
-        _say(ui.planLabel, state.plan)
+        say(ui.understoodLabel, state.understood)
+        say(ui.inputWarningLabel, state.inputWarnings)
+        say(ui.planLabel, state.plan)
         ui.phasesComboBox.setEnabled(state.phasesEnabled)
         ui.spacingSpinBox.setEnabled(state.spacingEnabled)
         for settings in (ui.inputSelector, ui.outputSection, ui.advancedSection):
@@ -195,8 +197,8 @@ class Panel(VTKObservationMixin):
         run = self.run
         self.ui.progressBar.setVisible(run.activity is not Activity.NOTHING)
         self.ui.progressBar.setValue(round(1000 * run.fraction))
-        _say(self.ui.statusLabel, run.status)
-        _say(self.ui.notesLabel, "\n".join(run.notes))
+        say(self.ui.statusLabel, run.status)
+        say(self.ui.notesLabel, "\n".join(run.notes))
 
 
 def _geometryOf(node: Any) -> Any:
@@ -208,11 +210,6 @@ def _changesOf(node: Any) -> tuple[int, ...]:
     isVolume = node.IsA("vtkMRMLVolumeNode")
     voxels = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,) if isVolume else ()
     return (vtk.vtkCommand.ModifiedEvent, *voxels)
-
-
-def _say(label: Any, text: str) -> None:
-    label.setText(text)
-    label.setVisible(bool(text))  # an empty label would leave a gap in the layout
 
 
 def _widgetsByParameter(ui: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from ..Display.Playback import browserOf, isWhole
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
+from .Labels import say
 from .Services import PanelServices
 
 
@@ -96,7 +97,7 @@ class PanelResults:
         ui.synthesisedButton.setEnabled(isResult and volume.GetNodeReference(MASK_ROLE) is not None)
         ui.playButton.setEnabled(isResult and browserOf(volume) is not None)
         ui.showSelfCheckButton.setEnabled(self._report is not None)
-        ui.verdictLabel.setText(self._report.verdict if self._report else _("This stack was not checked yet."))
+        say(ui.verdictLabel, self._report.verdict if self._report else _("This stack was not checked yet."))
 
     def _onBeforeAfter(self, visible: bool) -> None:
         if visible:

@@ -12,7 +12,7 @@ PANEL: Words = {
     "again": lambda _: "press Apply again",
     "device": lambda name: f'"{deviceLabel(name)}" as Device, under Advanced',
     "install": lambda _: "press Apply or Detect, which ask before they install what is missing",
-    "intact_models": lambda _: 'import intact weights with "Import from a file...", under Advanced',
+    "intact_models": lambda _: 'import intact weights with "Import ...", under Advanced',
     "lines": lambda _: "what the Python console says",
     "one_phase": lambda _: 'only the phase that is shown now ("Phases")',
     "output": lambda _: 'choose another "Dense volume" under Output, or "Create new"',
