@@ -1,4 +1,4 @@
-"""The command line: ``calid reconstruct | self-check | phantom | evaluate | evaluate-cine | evaluate-dense | ...``.
+"""``calid reconstruct | self-check | phantom | evaluate | evaluate-cine | evaluate-dense | benchmark | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
 """
