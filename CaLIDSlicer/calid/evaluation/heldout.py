@@ -6,7 +6,7 @@ heart. The method gets a stack that never held the missing slices: not their vox
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from calid.errors import UnusableInput
 from calid.evaluation.metrics import Region
 from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import choose_thickness
 
 MARGIN = 8  # pixels around the labels of a slice
 PRIMARY_BELOW = 6.0  # mm between the slices of a stack of the primary set
@@ -63,9 +64,13 @@ class Case:
         return [k for k in range(self.kept[-1]) if k % self.every and self.labels[k].any()]
 
     def sparse(self) -> SliceStack:
-        """The kept slices as a stack of their own that shares no memory with the original."""
-        kept = list(self.kept)
-        return SliceStack(self.stack.voxels[:, kept], self.stack.frame, self.stack.positions[kept], self.stack.times)
+        """The kept slices as a stack of their own that shares no memory with the original.
+
+        They are as thick as they were among all the others: not thicker than those are apart.
+        """
+        kept, thickness = list(self.kept), choose_thickness(self.stack).mm
+        voxels, positions = self.stack.voxels[:, kept], self.stack.positions[kept]
+        return replace(self.stack, voxels=voxels, positions=positions, thickness=thickness)
 
     def plan(self, sparse: SliceStack) -> DensePlan:
         """The plan that puts a slice at each original position; raises where there is none."""

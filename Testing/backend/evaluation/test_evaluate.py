@@ -72,6 +72,17 @@ def test_a_method_never_sees_a_held_out_slice() -> None:
         assert sparse.positions.tolist() == [0, 10, 20, 30]
 
 
+@pytest.mark.parametrize(("distance", "thickness"), [(5, 5), (10, 8)])
+def test_a_slice_as_thick_as_those_that_are_asked_for_leaves_nothing_to_explain(
+    distance: float, thickness: float
+) -> None:
+    case = make_case(distance=distance)
+    sparse = case.sparse()
+    assert sparse.thickness == thickness
+    plain, consistent = (make_method(name)(sparse, case.plan(sparse))[0] for name in ("linear", "linear:consistent=1"))
+    np.testing.assert_allclose(consistent, plain, atol=0.01)
+
+
 def test_the_plan_puts_a_slice_at_each_original_position() -> None:
     case = make_case(8, distance=9.7)
     np.testing.assert_allclose(case.plan(case.sparse()).positions, 9.7 * np.arange(7))
