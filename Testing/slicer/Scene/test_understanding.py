@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 import vtk
-from CaLIDSlicerLib.Scene.StackWarnings import warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
