@@ -97,8 +97,9 @@ def reconstruct(
         on_phase(phase, dense.voxels[phase], None if spread is None else spread[phase])
     if not gather:
         dense, spread = replace(dense, voxels=dense.voxels[:0], times=None), None
+    made = plan.for_choice(options.acquired)
     provenance = {"model": "fake", **{name: value for name, value in asdict(options).items() if name != "models"}}
-    return SimpleNamespace(stack=dense, uncertainty=spread, synthesised=plan.synthesised, provenance=provenance)
+    return SimpleNamespace(stack=dense, uncertainty=spread, synthesised=made.synthesised, provenance=provenance)
 
 
 if __name__ == "__main__":

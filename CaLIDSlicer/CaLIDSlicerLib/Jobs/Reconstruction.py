@@ -67,7 +67,7 @@ class Reconstruction(WorkerJob):
         items = source.items(phases)
         stacks = source.read(items)
         stack, voxels = stacks[0], [each.voxels[0] for each in stacks]
-        plan = plan_slices(stack.positions, options.spacing)
+        plan = plan_slices(stack.positions, options.spacing).for_choice(options.acquired)
         self._grid, self._voxelType = denseGrid(stack, plan, mask), stack.voxels.dtype
         self._output = openOutput(source, items, voxels, self._grid, output, source.isCine(phases))
         self._items, self._missing = items, set(items)

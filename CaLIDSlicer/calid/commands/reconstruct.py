@@ -95,7 +95,7 @@ class _Outputs:
         if args.mask is not None:
             layout = Layout.of(stack.phase(0), plan.positions, np.uint8)
             self._mask = self._open(args.mask, layout)
-            made = (plan.synthesised | (args.acquired == "thin")).astype(np.uint8)[:, np.newaxis, np.newaxis]
+            made = plan.for_choice(args.acquired).synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
 
     def _open(self, path: Path, layout: Layout) -> PhaseWriter:

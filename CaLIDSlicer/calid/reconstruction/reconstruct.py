@@ -100,7 +100,7 @@ def reconstruct(
     fill_gaps(stack, plan, model, sampling, rounds, finished, options.uncertainty, progress, slabs, keep)
     facts = {"spacing_mm": options.spacing, **provenance(model, sampling, fill, where)}
     facts |= _slab_facts(thickness, slabs, options.acquired)
-    return DenseResult(dense.stack, dense.uncertainty, plan.synthesised | (not keep), facts)
+    return DenseResult(dense.stack, dense.uncertainty, plan.for_choice(options.acquired).synthesised, facts)
 
 
 def _unpadded(stack: SliceStack) -> SliceStack:
@@ -129,7 +129,7 @@ def _slab_facts(thickness: Thickness, slabs: Slabs | None, acquired: str) -> dic
         "thickness_source": thickness.source,
         "consistent": slabs is not None,
         "consistency_penalty": None if slabs is None else round(slabs.misfit.penalty, 4),
-        "acquired": acquired,
+        "acquired_slices": acquired,
     }
 
 

@@ -9,7 +9,7 @@ headers round.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,6 +58,10 @@ class DensePlan:
     def synthesised(self) -> np.ndarray:
         """``(dense slices,)`` bool: true where the slice is synthesised."""
         return np.array([source is None for source in self.acquired])
+
+    def for_choice(self, acquired: str) -> DensePlan:
+        """Which slices of the result are acquired ones: none if they are to be ``"thin"``, as in ``Options``."""
+        return replace(self, acquired=[None] * len(self.positions)) if acquired == "thin" else self
 
     @property
     def known(self) -> list[int]:

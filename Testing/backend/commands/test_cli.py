@@ -86,6 +86,23 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
     assert expected.items() <= provenance.items()
 
 
+def test_thin_acquired_slices_are_marked_as_synthesised(run, tmp_path: Path, sparse: Path) -> None:
+    arguments = [
+        sparse,
+        tmp_path / "out.nrrd",
+        "--acquired",
+        "thin",
+        "--mask",
+        tmp_path / "m.nrrd",
+        "--progress",
+        "json",
+    ]
+    finished = run("succeed", "reconstruct", *arguments)
+    assert set(parse_event(finished.stdout.splitlines()[-1]).acquired) == {None}
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "m.nrrd")))
+    assert (mask == 1).all()
+
+
 def test_one_phase_of_a_cine(run, tmp_path: Path, cine: SliceStack) -> None:
     write_stack(cine, tmp_path / "cine.nrrd")
     finished = run("succeed", "reconstruct", tmp_path / "cine.nrrd", tmp_path / "out.nrrd", "--phase", 2)

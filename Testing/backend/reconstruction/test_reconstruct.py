@@ -76,7 +76,7 @@ def test_thin_acquired_slices_are_synthesised_and_said_to_be(sparse, result):
     assert (thin.uncertainty.mean(axis=(2, 3)) > 0).all()
     assert (thin.stack.voxels[:, 2] != sparse.voxels[:, 1]).mean() > 0.5
     assert np.corrcoef(thin.stack.voxels[:, 2].ravel(), sparse.voxels[:, 1].ravel())[0, 1] > 0.95
-    assert [r.provenance["acquired"] for r in (thin, result)] == ["thin", "keep"]
+    assert [r.provenance["acquired_slices"] for r in (thin, result)] == ["thin", "keep"]
 
 
 def test_thickness_is_told_with_its_source(sparse):

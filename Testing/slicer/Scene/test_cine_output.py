@@ -150,6 +150,11 @@ def test_the_window_of_a_cine_that_was_never_shown(makeCine, reconstruct):
     assert (display.GetWindow(), display.GetLevel()) == pytest.approx((high - low, (high + low) / 2))
 
 
+def test_the_mask_covers_thin_acquired_slices_too(makeCine, reconstruct):
+    job = reconstruct(makeCine().proxy, mask=True, acquired="thin")
+    assert voxelsOf(job.volume.GetNodeReference(MASK_ROLE))[:, 0, 0].tolist() == [1] * 7
+
+
 def test_mask_and_uncertainty(makeCine, reconstruct, sequencesLogic):
     cine = makeCine()
     job = reconstruct(cine.proxy, mask=True, uncertainty=True)
