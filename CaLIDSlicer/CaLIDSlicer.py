@@ -68,6 +68,7 @@ class CaLIDSlicer(ScriptedLoadableModule):
     def _onStartupCompleted(self) -> None:
         registerLayouts(slicer.mrmlScene)
         Showing.begin(slicer.mrmlScene)
+        Host.application().aboutToQuit.connect(Showing.end)  # the panel may never be opened, and Python ends first
         SampleData.registerSampleData(self.resourcePath(""))
 
 

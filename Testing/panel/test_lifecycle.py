@@ -195,6 +195,7 @@ def test_sample_data_is_offered_after_start_up_and_not_before(module, app, monke
     assert offered == []
     app.startupCompleted.emit()
     assert offered == [(kept.resourcePath(""),)]
+    app.aboutToQuit.emit()
 
 
 def test_the_layouts_are_known_after_start_up(module, app, scene, monkeypatch):
@@ -205,6 +206,7 @@ def test_the_layouts_are_known_after_start_up(module, app, scene, monkeypatch):
     app.startupCompleted.emit()
     assert kept
     assert all(layoutNode.IsLayoutDescription(number) for number in (27180, 27181))
+    app.aboutToQuit.emit()
 
 
 def test_the_module_describes_itself(module):
