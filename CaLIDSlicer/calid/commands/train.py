@@ -10,6 +10,7 @@ from calid.commands.common import Report
 
 _STAGES = (
     *("autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "temporal", "publish"),
+    "gap",
     *("segmentation", "unet", "pixel-diffusion"),
 )
 

@@ -35,7 +35,7 @@ class TrainingStack:
 def load_stacks(data: Path, split: str, pixel: float, cine: bool = True) -> list[TrainingStack]:
     """All stacks of a split; with ``cine`` also every phase of its cine crops."""
     patients = split_patients(split)
-    stacks = [s for p in patients for s in _end_phases(data, p, pixel)]
+    stacks = [s for p in patients for s in load_end_phases(data, p, pixel)]
     if cine:
         stacks += [s for p in patients for s in _cine_phases(data, p, pixel)]
     return stacks
@@ -47,7 +47,8 @@ def model_slices(stack: SliceStack, pixel: float) -> np.ndarray:
     return grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels)).astype(np.float16)
 
 
-def _end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
+def load_end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
+    """End-diastole and end-systole of a patient, on square pixels of ``pixel`` mm."""
     stacks = []
     for labels in sorted((data / "ed_es" / patient).glob("*_gt.nii.gz")):
         stack = read_stack(labels.with_name(labels.name.replace("_gt", "")))

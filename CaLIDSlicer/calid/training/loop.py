@@ -18,11 +18,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from calid.model.layers import Net
 
 
-def cosine_rate(step: int, steps: int, warmup: int = 100) -> float:
-    """Learning-rate factor: linear warm-up, then a cosine down to 2 %."""
+def cosine_rate(step: int, steps: int, warmup: int = 100, decay_from: int = 0) -> float:
+    """Learning-rate factor: linear warm-up, 1 until ``decay_from``, then a cosine down to 2 %.
+
+    A run that holds its rate for long can be given more steps later and goes on as if they had been meant from the
+    start.
+    """
     if step < warmup:
         return (step + 1) / warmup
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+    start = max(warmup, decay_from)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, step - start) / max(1, steps - start))))
 
 
 def export(net: nn.Module, path: Path) -> None:
@@ -35,12 +40,14 @@ def export(net: nn.Module, path: Path) -> None:
 class Run(Generic[Net]):
     """One training run in a folder: the network, its average, the optimiser, and a log of JSON lines."""
 
-    def __init__(self, folder: Path, net: Net, steps: int, rate: float, average: float) -> None:
+    def __init__(self, folder: Path, net: Net, steps: int, rate: float, average: float, decay_from: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.net, self.steps, self.step = folder, net, steps, 0
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
         self.optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda s: cosine_rate(s, steps))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda s: cosine_rate(s, steps, decay_from=decay_from)
+        )
 
     @property
     def averaged(self) -> Net:

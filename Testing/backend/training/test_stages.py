@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 
 import calid
 from calid.cli import main
-from calid.cohorts.acdc import PHASES, SPLIT_FILE, split_patients
-from calid.files.writing import write_stack
+from calid.cohorts.acdc import SPLIT_FILE, split_patients
 from calid.model.conditioning import Neighbours
 from calid.phantom.beating_heart import Phantom
 from calid.segmentation.segmenter import load_segmenter, segment
@@ -49,31 +48,6 @@ SEGMENTATION = {
     "augmentation": {"crop": 32}, "segmentation": {"channels": [8, 8, 8], "blocks": 1},
     "publish": {"id": "tiny-seg", "licence": "none", "training_data": "phantoms"},
 }  # fmt: skip
-
-
-def write_patient(data: Path, patient: str, seed: int) -> dict:
-    """One phantom as a patient of the data layout: two phases with label maps; returns its index entry."""
-    folder = data / "ed_es" / patient
-    folder.mkdir(parents=True)
-    phantom = Phantom(phases=4, slices=6, gap=10.0, matrix=(64, 64), pixel=2.4, seed=seed)
-    for phase in range(len(PHASES)):
-        stack = phantom.sparse.phase(phase)
-        stem = f"{patient}_frame{phase + 1:02d}"
-        write_stack(stack, folder / f"{stem}.nii.gz")
-        labels = phantom.sparse_labels[phase : phase + 1]
-        write_stack(calid.SliceStack(labels, stack.frame, stack.positions), folder / f"{stem}_gt.nii.gz")
-    (data / "cine").mkdir(exist_ok=True)
-    write_stack(phantom.sparse, data / "cine" / f"{patient}_4d.nii.gz")
-    return {"ED": 1, "ES": 2}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    index = {patient: write_patient(folder, patient, seed) for seed, patient in enumerate(("patient001", "patient002"))}
-    (folder / "index.json").write_text(json.dumps(index))
-    (folder / "split.json").write_text(json.dumps({"train": ["patient001"], "validation": ["patient002"]}))
-    return folder
 
 
 @pytest.fixture

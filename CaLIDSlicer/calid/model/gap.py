@@ -1,0 +1,152 @@
+"""The mean of what lies in a gap, computed once: six acquired slices in, thin slices at nine knots of the gap out.
+
+An acquired slice is the mean of the heart over its thickness, in a breath-hold of its own. The network sees three
+slices on each side of a gap, so that it can tell anatomy from shifts and noise, and gives the heart at
+:data:`KNOTS` equally spaced positions from one bounding slice to the other, both included: not the acquired slice
+there, but the thin one in its middle. Any position between, and the mean over any thickness, is a fixed linear map of
+the knots (:mod:`calid.model.knots`), so one evaluation serves every spacing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from calid.model.knots import KNOTS
+
+NEIGHBOURS = 6
+GAP_MM, THICKNESS_MM = 10.0, 8.0  # what distances enter the network in units of
+
+
+@dataclass(frozen=True)
+class GapNeighbours:
+    """The acquired slices around ``n`` gaps.
+
+    :param slices: (n, 6, rows, columns) network units, in stack order, the gap between the third and the fourth;
+        0 where there is none. Rows and columns are a multiple of :attr:`GapNet.multiple`.
+    :param present: (n, 6) 1 where the slice exists.
+    :param offset: (n, 6) position of each in units of the gap: 0 at the slice below the gap, 1 at the one above.
+    :param gap: (n,) mm between the two.
+    :param thickness: (n,) mm that an acquired slice averages over.
+    """
+
+    slices: Tensor
+    present: Tensor
+    offset: Tensor
+    gap: Tensor
+    thickness: Tensor
+
+    @property
+    def linear(self) -> Tensor:
+        """(n, 9, rows, columns) linear interpolation between the bounding slices at the knots."""
+        at = torch.linspace(0, 1, KNOTS, dtype=self.slices.dtype, device=self.slices.device)[:, None, None]
+        return torch.lerp(self.slices[:, 2:3], self.slices[:, 3:4], at)
+
+    @property
+    def scalars(self) -> Tensor:
+        """(n, 15) what the network is told besides the slices."""
+        geometry = torch.stack([self.gap / GAP_MM, self.thickness / THICKNESS_MM, self.thickness / self.gap], dim=1)
+        return torch.cat([geometry, self.present, (self.offset - 0.5) * self.present], dim=1)
+
+    def reversed(self) -> GapNeighbours:
+        """The same neighbours of the reversed stack."""
+        return GapNeighbours(
+            self.slices.flip(1), self.present.flip(1), 1 - self.offset.flip(1), self.gap, self.thickness
+        )
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """Architecture: channels and blocks of each level on the way down and up, finest first; each halves the size."""
+
+    channels: Sequence[int] = (48, 80, 112, 144)
+    down: Sequence[int] = (1, 1, 1, 2)
+    up: Sequence[int] = (2, 1, 1)
+    embedding: int = 64
+    fold: int = 2  # pixels along each axis that become channels
+
+
+class Block(nn.Module):
+    """Two convolutions around a scale and shift of each channel, added to what came in.
+
+    Without normalisation: a convolution network for pixels needs none (Lim et al., CVPRW 2017), and on a processor
+    normalising costs as much as a convolution.
+    """
+
+    def __init__(self, channels: int, embedding: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * channels)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+        nn.init.normal_(self.second.weight, std=0.005)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """``x`` (n, c, h, w), ``embedding`` (n, e)."""
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
+        return x + self.second(F.relu(self.first(x) * (1 + scale) + shift))
+
+
+class Level(nn.ModuleList):
+    """The blocks of a level, one after the other."""
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """See :meth:`Block.forward`."""
+        for block in self:
+            x = block(x, embedding)
+        return x
+
+
+class GapNet(nn.Module):
+    """A U-Net from six thick slices to nine thin ones, as a residual to linear interpolation."""
+
+    def __init__(self, config: GapConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, cells = list(config.channels), config.fold**2
+        self.embed = nn.Sequential(
+            nn.Linear(15, config.embedding), nn.SiLU(), nn.Linear(config.embedding, config.embedding)
+        )
+        self.enter = nn.Conv2d(NEIGHBOURS * cells, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            Level(Block(w, config.embedding) for _ in range(n)) for w, n in zip(widths, config.down, strict=True)
+        )
+        self.up = nn.ModuleList(
+            Level(Block(w, config.embedding) for _ in range(n)) for w, n in zip(widths[:-1], config.up, strict=True)
+        )
+        pairs = list(pairwise(widths))
+        self.shrink = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.grow = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
+        self.leave = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    @property
+    def multiple(self) -> int:
+        """Rows and columns must be a multiple of this."""
+        return self.config.fold * 2 ** (len(self.config.channels) - 1)
+
+    def forward(self, neighbours: GapNeighbours) -> Tensor:
+        """(n, 9, rows, columns) thin slices at the knots, network units."""
+        return neighbours.linear + F.pixel_shuffle(self.leave(self.features(neighbours)), self.config.fold)
+
+    def features(self, neighbours: GapNeighbours) -> Tensor:
+        """(n, channels[0], rows / fold, columns / fold) what the last layer reads."""
+        embedding = self.embed(neighbours.scalars)
+        h, skips = self.enter(F.pixel_unshuffle(neighbours.slices, self.config.fold)), []
+        for level, blocks in enumerate(self.down):
+            h = blocks(h, embedding)
+            if level < len(self.shrink):
+                skips.append(h)
+                h = self.shrink[level](h)
+        for level in reversed(range(len(self.up))):
+            h = skips[level] + F.pixel_shuffle(self.grow[level](h), 2)
+            h = self.up[level](h, embedding)
+        return h

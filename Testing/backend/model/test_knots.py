@@ -1,0 +1,33 @@
+"""Positions in a gap: the spline through the knots, and its mean over a slab."""
+
+import numpy as np
+import pytest
+
+from calid.model.knots import KNOTS, slab_weights, thin_weights
+
+PLACES = np.linspace(0, 1, KNOTS)
+
+
+def test_the_spline_goes_through_the_knots():
+    np.testing.assert_allclose(thin_weights(PLACES), np.eye(KNOTS), atol=1e-6)
+
+
+def test_a_cubic_is_met_exactly_between_the_knots():
+    at = np.array([0.03, 0.31, 0.5, 0.77])
+    np.testing.assert_allclose(thin_weights(at) @ (PLACES**3 - PLACES), at**3 - at, atol=1e-6)
+
+
+@pytest.mark.parametrize(("fraction", "width"), [(0.5, 0.5), (0.5, 1.0), (0.25, 0.3)])
+def test_a_slab_is_the_mean_over_its_width(fraction, width):
+    low, high = fraction - width / 2, fraction + width / 2
+    wanted = (high**3 - low**3) / 3 / width
+    np.testing.assert_allclose(slab_weights([fraction], width) @ PLACES**2, [wanted], atol=1e-6)
+
+
+def test_a_slab_that_reaches_beyond_the_gap_is_cut_there():
+    np.testing.assert_allclose(slab_weights([0.0], 0.4) @ PLACES, [0.1], atol=1e-6)
+    np.testing.assert_allclose(slab_weights([0.0, 0.9, 1.0], 3.0).sum(axis=1), 1, atol=1e-6)
+
+
+def test_no_width_is_the_thin_slice():
+    np.testing.assert_array_equal(slab_weights([0.3], 0), thin_weights([0.3]))
