@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,18 @@ def _pixel_diffusion(
     return _learned("pixel-diffusion", weights, device, steps=steps, samples=samples, seed=seed)
 
 
+def _gap(
+    weights: str | None = None, thickness: float | None = None, symmetric: int = 1, device: str = "auto"
+) -> Method:
+    from calid.model.gap import load_gap
+    from calid.reconstruction.device import choose_device
+    from calid.reconstruction.thin import GapFill
+
+    if weights is None:
+        raise UnusableInput("no weights of the network of a gap are given", "name them as gap:weights=FILE")
+    return GapFill(load_gap(Path(weights), choose_device(device)), thickness, bool(symmetric))
+
+
 _FACTORIES: dict[str, Callable[..., Method]] = {
     "nearest": lambda: partial(interpolate, nearest_weights),
     "linear": lambda: partial(interpolate, linear_weights),
@@ -125,12 +138,13 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "registration": lambda: _registration,
     "unet": _unet,
     "pixel-diffusion": _pixel_diffusion,
+    "gap": _gap,
     "calid": _calid,
     "calid-phasewise": partial(_calid, temporal=0),
 }
 
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
-    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal", "consistent"), int),
+    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal", "consistent", "symmetric"), int),
     **dict.fromkeys(("detail", "follow", "thickness"), float),
 }
 

@@ -9,15 +9,22 @@ the knots (:mod:`calid.model.knots`), so one evaluation serves every spacing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from calid.errors import WeightsError
 from calid.model.knots import KNOTS
+from calid.model.layers import channels_last
 
 NEIGHBOURS = 6
 GAP_MM, THICKNESS_MM = 10.0, 8.0  # what distances enter the network in units of
@@ -53,6 +60,10 @@ class GapNeighbours:
         geometry = torch.stack([self.gap / GAP_MM, self.thickness / THICKNESS_MM, self.thickness / self.gap], dim=1)
         return torch.cat([geometry, self.present, (self.offset - 0.5) * self.present], dim=1)
 
+    def to(self, device: torch.device) -> GapNeighbours:
+        """The same on a device."""
+        return GapNeighbours(*(getattr(self, each.name).to(device) for each in fields(self)))
+
     def reversed(self) -> GapNeighbours:
         """The same neighbours of the reversed stack."""
         return GapNeighbours(
@@ -69,6 +80,11 @@ class GapConfig:
     up: Sequence[int] = (2, 1, 1)
     embedding: int = 64
     fold: int = 2  # pixels along each axis that become channels
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> GapConfig:
+        """From JSON, which knows no tuples."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in about.items()})
 
 
 class Block(nn.Module):
@@ -135,7 +151,11 @@ class GapNet(nn.Module):
 
     def forward(self, neighbours: GapNeighbours) -> Tensor:
         """(n, 9, rows, columns) thin slices at the knots, network units."""
-        return neighbours.linear + F.pixel_shuffle(self.leave(self.features(neighbours)), self.config.fold)
+        return neighbours.linear + self.beyond_linear(neighbours)
+
+    def beyond_linear(self, neighbours: GapNeighbours) -> Tensor:
+        """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones."""
+        return F.pixel_shuffle(self.leave(self.features(neighbours)), self.config.fold)
 
     def features(self, neighbours: GapNeighbours) -> Tensor:
         """(n, channels[0], rows / fold, columns / fold) what the last layer reads."""
@@ -150,3 +170,29 @@ class GapNet(nn.Module):
             h = skips[level] + F.pixel_shuffle(self.grow[level](h), 2)
             h = self.up[level](h, embedding)
         return h
+
+
+KIND = "gap"
+"""What a file of weights says it holds."""
+
+
+def save_gap(net: GapNet, path: Path) -> None:
+    """Write fp16 weights together with their architecture."""
+    state = {name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}
+    save_file(state, path, {"kind": KIND, "architecture": json.dumps(asdict(net.config))})
+
+
+def load_gap(path: Path, device: str | torch.device = "cpu") -> GapNet:
+    """The network of a file, frozen, in evaluation mode; raises :class:`WeightsError` if it is not one of a gap."""
+    remedy = f"make one with calid train {KIND}"
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}", remedy) from error
+    if about.get("kind") != KIND:
+        raise WeightsError(f"{path} holds no network of a gap", remedy)
+    net = GapNet(GapConfig.of(json.loads(about["architecture"])))
+    net.load_state_dict(state)
+    return channels_last(net.eval().requires_grad_(False).to(device))

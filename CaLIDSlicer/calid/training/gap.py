@@ -19,12 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calid.model.gap import GapConfig, GapNeighbours, GapNet
-from calid.model.weights import load_weights
+from calid.model.gap import GapConfig, GapNeighbours, GapNet, load_gap, save_gap
 from calid.training.data import TrainingStack, load_end_phases
 from calid.training.hearts import LAYER_MM, Layers, bent, load_hearts
 from calid.training.hidden import hidden
-from calid.training.loop import Run, export
+from calid.training.loop import Run
 from calid.training.losses import dissimilarity
 from calid.training.slabs import MARGIN, acquire
 
@@ -54,7 +53,7 @@ class Material:
     def dense(self, count: int) -> tuple[GapNeighbours, Tensor]:
         """The surroundings of ``count`` gaps, and the truth at the knots (count, 9, crop, crop)."""
         self._refresh()
-        drawn = [acquire(self.pool[self.rng.integers(len(self.pool))], self.crop, self.rng) for _ in range(count)]
+        drawn = [acquire(self.pool[int(self.rng.integers(len(self.pool)))], self.crop, self.rng) for _ in range(count)]
         return joined([near for near, _ in drawn]), torch.stack([truth for _, truth in drawn])
 
     def thick(self, count: int) -> tuple[GapNeighbours, Tensor, Tensor]:
@@ -67,7 +66,7 @@ class Material:
     def _refresh(self) -> None:
         self._due += self.renew if self.pool else self.size
         while self._due >= 1:
-            made = bent(self.hearts[self.rng.integers(len(self.hearts))], self.crop + 2 * MARGIN, self.rng)
+            made = bent(self.hearts[int(self.rng.integers(len(self.hearts)))], self.crop + 2 * MARGIN, self.rng)
             if len(self.pool) < self.size:
                 self.pool.append(made)
             else:
@@ -102,7 +101,7 @@ def step_loss(net: GapNet, material: Material, about: Mapping[str, Any]) -> tupl
     near, truth = material.dense(about["dense"])
     real, weights, slices = material.thick(about["thick"])
     thin = net(joined([near, real]))
-    knots = material.rng.choice(truth.shape[1], DISSIMILAR_KNOTS, replace=False)
+    knots = material.rng.choice(truth.shape[1], DISSIMILAR_KNOTS, replace=False).tolist()
     dense = dense_loss(thin[: len(truth)], truth, about, knots)
     thick = thick_loss(thin[len(truth) :], weights, slices, about)
     numbers = {"dense": float(dense.detach()), "linear": float(dense_loss(near.linear, truth, about, knots))}
@@ -132,9 +131,9 @@ def main(argv: Sequence[str]) -> int:
     config = json.loads(args.config.read_text(encoding="utf-8"))
     about = config["gap_training"]
     torch.manual_seed(config["seed"])
-    net = GapNet(GapConfig(**config["gap"]))
+    net = GapNet(GapConfig.of(config["gap"]))
     if args.start is not None:
-        load_weights(net, args.start).requires_grad_(True)
+        net.load_state_dict(load_gap(args.start).state_dict())
     run = Run(args.out, net, about["steps"], about["rate"], about["average"], about["decay_from"])
     run.resume()
     material = load_material(args.data, args.hearts, config, "train", config["seed"] + run.step)
@@ -145,7 +144,7 @@ def main(argv: Sequence[str]) -> int:
     def validate() -> dict[str, float]:
         with torch.no_grad():
             thin, slab = run.averaged(near), torch.einsum("ntk,nkhw->nthw", weights, run.averaged(real))
-        export(run.averaged, args.out / "gap.safetensors")
+        save_gap(run.averaged, args.out / "gap.safetensors")
         lines, thick_lines = near.linear, torch.einsum("ntk,nkhw->nthw", weights, real.linear)
         gains = {"val_dense": gain(thin, lines, truth), "val_thick": gain(slab, thick_lines, slices)}
         return {f"{name}_{part}": round(v, 4) for name, pair in gains.items() for part, v in pair.items()}
