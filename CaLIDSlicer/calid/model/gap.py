@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
@@ -23,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from calid.errors import WeightsError
-from calid.model.knots import KNOTS
+from calid.model.knots import KNOTS, consistent_weights
 from calid.model.layers import channels_last
 
 NEIGHBOURS = 6
@@ -55,6 +56,13 @@ class GapNeighbours:
         return torch.lerp(self.slices[:, 2:3], self.slices[:, 3:4], at)
 
     @property
+    def consistent(self) -> Tensor:
+        """(n, 9, rows, columns) what slabs of which are the slices again; see :func:`consistent_weights`."""
+        geometry = zip(*(a.tolist() for a in (self.offset, self.present, self.gap, self.thickness)), strict=True)
+        weights = [consistent_weights(tuple(o), tuple(map(bool, p)), gap, thick) for o, p, gap, thick in geometry]
+        return torch.einsum("nks,nshw->nkhw", torch.from_numpy(np.stack(weights)).to(self.slices), self.slices)
+
+    @property
     def scalars(self) -> Tensor:
         """(n, 15) what the network is told besides the slices."""
         geometry = torch.stack([self.gap / GAP_MM, self.thickness / THICKNESS_MM, self.thickness / self.gap], dim=1)
@@ -84,7 +92,8 @@ class GapConfig:
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> GapConfig:
         """From JSON, which knows no tuples."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in about.items()})
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in about.items()}
+        return cls(**values)
 
 
 class Block(nn.Module):
@@ -120,7 +129,7 @@ class Level(nn.ModuleList):
 
 
 class GapNet(nn.Module):
-    """A U-Net from six thick slices to nine thin ones, as a residual to linear interpolation."""
+    """A U-Net from six thick slices to nine thin ones, as a residual to what interpolation along the axis gives."""
 
     def __init__(self, config: GapConfig) -> None:
         super().__init__()
@@ -140,9 +149,11 @@ class GapNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
         self.grow = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
         self.leave = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
+        self.trust = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
+        for layer in (self.leave, self.trust):
+            nn.init.zeros_(layer.weight)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
 
     @property
     def multiple(self) -> int:
@@ -154,8 +165,14 @@ class GapNet(nn.Module):
         return neighbours.linear + self.beyond_linear(neighbours)
 
     def beyond_linear(self, neighbours: GapNeighbours) -> Tensor:
-        """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones."""
-        return F.pixel_shuffle(self.leave(self.features(neighbours)), self.config.fold)
+        """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones.
+
+        Where slices fit each other, being consistent with their slabs is the better start; where one is shifted, it
+        rings. How far to trust it is learned, for each pixel.
+        """
+        features = self.features(neighbours)
+        added, trust = (F.pixel_shuffle(layer(features), self.config.fold) for layer in (self.leave, self.trust))
+        return added + trust * (neighbours.consistent - neighbours.linear)
 
     def features(self, neighbours: GapNeighbours) -> Tensor:
         """(n, channels[0], rows / fold, columns / fold) what the last layer reads."""

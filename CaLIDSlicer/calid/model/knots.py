@@ -7,7 +7,7 @@ fraction, and the mean over a slab around it, are weighted sums of the knots, co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -39,3 +39,40 @@ def slab_weights(fractions: Sequence[float] | np.ndarray, width: float) -> np.nd
         low, high = max(0.0, fraction - width / 2), min(1.0, fraction + width / 2)
         rows.append((integral(high) - integral(low)) / (high - low))
     return np.asarray(rows, dtype=np.float32)
+
+
+SMOOTH_MM = 4.0  # how far along the axis what is missing in a slab is smoothly made up for
+NOISE = 0.01  # variance of a slice's noise beside that of what a slab hides
+FINE = 24  # points of a gap at which integrals along the axis are taken
+
+
+@lru_cache(maxsize=4096)
+def consistent_weights(
+    offsets: tuple[float, ...], present: tuple[bool, ...], gap: float, thickness: float
+) -> np.ndarray:
+    """(9, slices) float32: from slices to the knots of a gap, so that slabs of the result are the slices again.
+
+    Linear interpolation ``L``, and what it lacks, made up for as smoothly as a Gaussian ``S`` says:
+    ``L + S A' (A S A' + noise)^-1 (1 - A L)``, where ``A`` averages over the slabs. No image is looked at.
+
+    :param offsets: positions of the slices in units of the gap: 0 below it, 1 above it.
+    :param present: whether each slice exists; one that does not gets no weight.
+    :param gap: mm; :param thickness: mm that a slice averages over.
+    """
+    shown = np.array(present)
+    centres = np.array(offsets)[shown]
+    half = max(thickness / gap, 1 / FINE) / 2
+    at = np.arange(np.floor((centres.min() - half) * FINE), np.ceil((centres.max() + half) * FINE) + 1) / FINE
+    cell = 0.5 / FINE
+    covered = np.minimum(at + cell, centres[:, None] + half) - np.maximum(at - cell, centres[:, None] - half)
+    slabs = np.clip(covered, 0, None)
+    slabs /= slabs.sum(axis=1, keepdims=True)
+    lines = np.stack([np.interp(at, centres, unit) for unit in np.eye(len(centres))], axis=1)
+    smooth = np.exp(-0.5 * ((at[:, None] - at) * gap / SMOOTH_MM) ** 2)
+    spread = smooth @ slabs.T
+    lacking = np.eye(len(centres)) - slabs @ lines
+    dense = lines + spread @ np.linalg.solve(slabs @ spread + NOISE * np.eye(len(centres)), lacking)
+    places = np.round((np.linspace(0, 1, KNOTS) - at[0]) * FINE).astype(int)
+    weights = np.zeros((KNOTS, len(shown)), np.float32)
+    weights[:, shown] = dense[places]
+    return weights

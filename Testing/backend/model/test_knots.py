@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calid.model.knots import KNOTS, slab_weights, thin_weights
+from calid.model.knots import KNOTS, consistent_weights, slab_weights, thin_weights
 
 PLACES = np.linspace(0, 1, KNOTS)
 
@@ -31,3 +31,32 @@ def test_a_slab_that_reaches_beyond_the_gap_is_cut_there():
 
 def test_no_width_is_the_thin_slice():
     np.testing.assert_array_equal(slab_weights([0.3], 0), thin_weights([0.3]))
+
+
+ALL = (True,) * 6
+PLACES_OF_SIX = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+
+
+def test_consistent_weights_keep_a_constant_and_a_ramp():
+    weights = consistent_weights(PLACES_OF_SIX, ALL, 10.0, 8.0)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-3)
+    np.testing.assert_allclose(weights @ np.array(PLACES_OF_SIX), PLACES, atol=0.02)
+
+
+def test_slabs_of_what_they_give_are_nearer_to_the_slices_than_those_of_lines():
+    def body(z):
+        return np.sin(2 * np.pi * z / 3.3 + 0.4)
+
+    slices = np.array([np.mean(body(np.linspace(c - 0.4, c + 0.4, 801))) for c in PLACES_OF_SIX])
+    made = consistent_weights(PLACES_OF_SIX, ALL, 10.0, 8.0) @ slices
+    lines = slices[2] + PLACES * (slices[3] - slices[2])
+    error, base = (np.abs(a - body(PLACES)).mean() for a in (made, lines))
+    assert error < 0.7 * base
+
+
+def test_an_absent_slice_has_no_weight():
+    present = (False, True, True, True, True, False)
+    weights = consistent_weights(PLACES_OF_SIX, present, 10.0, 8.0)
+    assert not weights[:, [0, 5]].any()
+    two = consistent_weights(PLACES_OF_SIX, (False, False, True, True, False, False), 10.0, 8.0)
+    np.testing.assert_allclose(two.sum(axis=1), 1, atol=1e-3)
