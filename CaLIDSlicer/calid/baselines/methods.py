@@ -117,7 +117,12 @@ def _pixel_diffusion(
 
 
 def _gap(
-    weights: str | None = None, thickness: float | None = None, symmetric: int = 1, device: str = "auto"
+    weights: str | None = None,
+    thickness: float | None = None,
+    symmetric: int = 1,
+    consistent: int = 0,
+    keep: int = 1,
+    device: str = "auto",
 ) -> Method:
     from calid.model.gap import load_gap
     from calid.reconstruction.device import choose_device
@@ -125,7 +130,8 @@ def _gap(
 
     if weights is None:
         raise UnusableInput("no weights of the network of a gap are given", "name them as gap:weights=FILE")
-    return GapFill(load_gap(Path(weights), choose_device(device)), thickness, bool(symmetric))
+    net = load_gap(Path(weights), choose_device(device))
+    return GapFill(net, thickness, bool(symmetric), bool(consistent), bool(keep))
 
 
 _FACTORIES: dict[str, Callable[..., Method]] = {
@@ -143,8 +149,11 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "calid-phasewise": partial(_calid, temporal=0),
 }
 
+_CONSISTENT = ("gap", "calid", "calid-phasewise")  # by themselves, if asked: they know the heart at acquired positions
+
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
-    **dict.fromkeys(("samples", "steps", "seed", "conditioned", "temporal", "consistent", "symmetric"), int),
+    **dict.fromkeys(("samples", "steps", "seed"), int),
+    **dict.fromkeys(("conditioned", "temporal", "consistent", "symmetric", "keep"), int),
     **dict.fromkeys(("detail", "follow", "thickness"), float),
 }
 
@@ -162,7 +171,7 @@ def make_method(spec: str) -> Method:
         raise UnusableInput(f"there is no method {name!r}", f"choose from {', '.join(_FACTORIES)}")
     try:
         chosen = _parse_options(options)
-        own = name.startswith("calid") or not chosen.pop("consistent", 0)
+        own = name in _CONSISTENT or not chosen.pop("consistent", 0)
         method = _FACTORIES[name](**chosen)
     except (TypeError, ValueError) as error:
         raise UnusableInput(f"method {spec!r}: {error}", "write options as name:key=value,key=value") from error

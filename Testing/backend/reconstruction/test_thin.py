@@ -7,6 +7,7 @@ import torch
 from calid.baselines.methods import make_method
 from calid.errors import UnusableInput, WeightsError
 from calid.model.gap import GapConfig, GapNet, load_gap, save_gap
+from calid.reconstruction.slab import slab_operator
 from calid.reconstruction.thin import GapFill, surroundings
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
@@ -48,13 +49,21 @@ def test_a_reversed_stack_gives_the_reversed_result(net, cine):
 
 def test_the_network_is_told_of_unequal_gaps_missing_slices_and_thickness():
     slices = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((4, 4, 4), np.float32) + 1
-    near = surroundings(slices, np.array([0.0, 10.0, 14.0, 24.0]), 1, None)
+    near = surroundings(slices, np.array([0.0, 10.0, 14.0, 24.0]), 1, 4.0)
     assert near.present[0].tolist() == [0, 1, 1, 1, 1, 0]
     assert near.slices[0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 0]
     assert near.offset[0, 1:5].tolist() == [-2.5, 0, 1, 3.5]
     assert (float(near.gap), float(near.thickness)) == (4, 4)
-    assert float(surroundings(slices, np.array([0.0, 10, 20, 30]), 0, None).thickness) == 8
-    assert float(surroundings(slices, np.array([0.0, 10, 20, 30]), 0, 6.5).thickness) == 6.5
+
+
+def test_acquired_slices_are_thin_on_request_and_consistent_ones_explain_the_stack(net, cine):
+    plan = plan_slices(cine.positions, 1.0)
+    plain, _ = GapFill(net, thickness=6.0, keep=False)(cine, plan)
+    made, _ = GapFill(net, thickness=6.0, keep=False, consistent=True)(cine, plan)
+    operator = slab_operator(plan.positions, cine.positions, 6.0)[1:-1]
+    lacking = [np.abs(np.tensordot(operator, d[0], 1) - cine.voxels[0, 1:-1]).mean() for d in (plain, made)]
+    assert np.abs(plain[:, plan.known] - cine.voxels).max() > 1
+    assert lacking[1] < lacking[0]
 
 
 def test_weights_come_back_with_their_architecture(net, file, cine):
