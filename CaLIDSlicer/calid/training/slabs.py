@@ -8,6 +8,7 @@ the knots of the gap, in the heart's own frame, without noise.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -60,11 +61,30 @@ def _protocol(step: float, count: int, rng: np.random.Generator) -> tuple[float,
     return distance, thickness, float(rng.uniform(0, count - 1 - distance / step))
 
 
-def shifts(count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, 2) mm: none for a third of the stacks, else Student's t with three degrees of freedom, as published."""
-    if rng.random() < 1 / 3:
-        return np.zeros((count, 2))
-    scale = 0.8 * rng.choice([0.35, 0.7, 1.0, 1.0, 1.4])
+@dataclass(frozen=True)
+class Disturbance:
+    """What breath-holds and coils do to a stack.
+
+    :param shift: mm, scale of Student's t with three degrees of freedom, along each axis, a slice on its own.
+    :param noise: standard deviation, in units of the stack's intensity range.
+    """
+
+    shift: float
+    noise: float
+
+
+def disturbance(rng: np.random.Generator) -> Disturbance:
+    """None for a third of the stacks; as published for real stacks for the larger part; anything for the rest."""
+    draw = rng.random()
+    if draw < 0.35:
+        return Disturbance(0.0, 0.0)
+    if draw < 0.75:
+        return Disturbance(0.8, 0.02)
+    return Disturbance(0.8 * float(rng.choice([0.0, 0.35, 0.7, 1.4])), float(rng.choice([0.0, rng.uniform(0, 0.04)])))
+
+
+def shifts(count: int, scale: float, rng: np.random.Generator) -> np.ndarray:
+    """(count, 2) mm."""
     return np.clip(rng.standard_t(3, (count, 2)) * scale, -12, 12)
 
 
@@ -86,8 +106,9 @@ def acquire(layers: Layers, crop: int, rng: np.random.Generator) -> tuple[GapNei
     rows = [boxcar(count, p, width) if ok else np.zeros(count) for p, ok in zip(positions, present, strict=True)]
     rows += [at(count, start + f * distance / layers.step) for f in np.linspace(0, 1, KNOTS)]
     mixed = torch.tensordot(torch.tensor(np.array(rows), dtype=torch.float32), voxels, 1)
-    slices = _moved(mixed[:NEIGHBOURS], shifts(NEIGHBOURS, rng) / LAYER_MM, crop)
-    slices = knee(_noisy(slices, rng))
+    how = disturbance(rng)
+    slices = _moved(mixed[:NEIGHBOURS], shifts(NEIGHBOURS, how.shift, rng) / LAYER_MM, crop)
+    slices = knee(_noisy(slices, how.noise, rng))
     truth = knee(mixed[NEIGHBOURS:, MARGIN : MARGIN + crop, MARGIN : MARGIN + crop].clamp_min(0))
     shown = torch.tensor(present, dtype=torch.float32)
     neighbours = GapNeighbours(
@@ -112,14 +133,13 @@ def _moved(slices: Tensor, by: np.ndarray, crop: int) -> Tensor:
     return F.grid_sample(slices[:, None], grid, mode="bicubic", padding_mode="border", align_corners=True)[:, 0]
 
 
-def _noisy(slices: Tensor, rng: np.random.Generator) -> Tensor:
-    """Noise of up to 4 %, the blur of a partly acquired k-space now and then."""
-    if rng.random() < 0.1:
+def _noisy(slices: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
+    """With noise and, now and then, the blur of a partly acquired k-space."""
+    if noise and rng.random() < 0.15:
         width = float(rng.uniform(0.4, 0.8))
         taps = torch.exp(-0.5 * (torch.arange(-2, 3) / width) ** 2)
         taps = (taps / taps.sum())[None, None, :, None]
         slices = F.conv2d(F.pad(slices[:, None], (0, 0, 2, 2), mode="replicate"), taps)[:, 0]
-    if rng.random() < 0.65:
-        sigma = float(rng.choice([0.02, rng.uniform(0, 0.04)]))
-        slices = slices + sigma * torch.tensor(rng.standard_normal(tuple(slices.shape)), dtype=torch.float32)
+    if noise:
+        slices = slices + noise * torch.tensor(rng.standard_normal(tuple(slices.shape)), dtype=torch.float32)
     return slices.clamp_min(0)

@@ -17,7 +17,7 @@ from calid.training.gap import gain
 from calid.training.hearts import Layers, bent, load_hearts
 from calid.training.hidden import hidden
 from calid.training.loop import cosine_rate
-from calid.training.slabs import MARGIN, acquire, at, boxcar, shifts
+from calid.training.slabs import MARGIN, acquire, at, boxcar, disturbance, shifts
 
 CROP = 32
 
@@ -25,8 +25,7 @@ CROP = 32
 @pytest.fixture
 def quiet(monkeypatch):
     """Slices that are neither shifted nor noisy."""
-    monkeypatch.setattr(slabs, "shifts", lambda count, rng: np.zeros((count, 2)))
-    monkeypatch.setattr(slabs, "_noisy", lambda slices, rng: slices)
+    monkeypatch.setattr(slabs, "disturbance", lambda rng: slabs.Disturbance(0.0, 0.0))
 
 
 def ramp(layers=90, step=1.25):
@@ -62,13 +61,15 @@ def test_knots_of_a_ramp_lie_between_its_bounding_slices_as_said(quiet, seed):
         torch.testing.assert_close(level - level[2], near.offset[0] * rise, atol=2e-2, rtol=0)
 
 
-def test_a_third_of_the_stacks_is_not_shifted_and_the_others_as_published():
-    drawn = [shifts(6, np.random.default_rng(seed)) for seed in range(600)]
-    still = [not d.any() for d in drawn]
-    assert 0.25 < np.mean(still) < 0.42
-    lengths = np.concatenate([np.hypot(*d.T) for d, s in zip(drawn, still, strict=True) if not s])
-    assert 0.7 < np.median(lengths) < 1.3
-    assert 0.001 < np.mean(lengths > 5) < 0.06
+def test_a_third_of_the_stacks_is_not_disturbed_and_the_others_as_published():
+    rng = np.random.default_rng(0)
+    drawn = [disturbance(rng) for _ in range(600)]
+    assert 0.3 < np.mean([not d.shift and not d.noise for d in drawn]) < 0.5
+    assert 0.3 < np.mean([(d.shift, d.noise) == (0.8, 0.02) for d in drawn]) < 0.5
+    assert max(d.noise for d in drawn) <= 0.04
+    lengths = np.hypot(*shifts(2000, 0.8, rng).T)
+    assert 0.9 < np.median(lengths) < 1.4
+    assert 0.005 < np.mean(lengths > 5) < 0.06
 
 
 def test_a_shifted_slice_is_where_it_was_moved_to():
