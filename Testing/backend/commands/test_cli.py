@@ -18,6 +18,7 @@ from calid.errors import ExitCode
 from calid.files.formats import SUFFIXES
 from calid.files.reading import read_stack
 from calid.files.writing import write_stack
+from calid.model.manifest import find_models
 from calid.protocol import Done, Failed, Progress, Started, parse_event
 from calid.stacks.stack import SliceStack
 
@@ -62,7 +63,8 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
     write_stack(cine, tmp_path / "cine.nrrd")
     options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--fill", "direct", "--device", "cpu"]
     options += ["--thickness", 7, "--acquired", "keep"]
-    extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd", "--models", tmp_path]
+    extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd"]
+    extra += ["--models", find_models()]
     finished = run("succeed", "reconstruct", tmp_path / "cine.nrrd", tmp_path / "out.nrrd", *options, *extra)
     assert finished.returncode == ExitCode.DONE, finished.stderr
     assert read_stack(tmp_path / "out.nrrd").voxels.shape == (3, 9, 9, 8)
@@ -144,8 +146,8 @@ def test_text_is_on_stderr_and_has_no_carriage_return_in_a_log(run, tmp_path: Pa
         (["sparse.nii.gz", "no/out.nrrd"], "no/out.nrrd: its folder does not exist", "create no first"),
         (["sparse.nii.gz", "out.nrrd", "--uncertainty", "no/u.nrrd"], "no/u.nrrd: its folder", "create no first"),
         (["sparse.nii.gz", "out.nrrd", "--mask", "m.tif"], "m.tif: '.tif' is not a known", "use one of"),
-        (["sparse.nii.gz", "sparse.nii.gz"], "a file is named twice", "its own file"),
-        (["sparse.nii.gz", "out.nrrd", "--mask", "out.nrrd"], "a file is named twice", "its own file"),
+        (["sparse.nii.gz", "sparse.nii.gz"], "sparse.nii.gz is named twice", "a name of its own"),
+        (["sparse.nii.gz", "out.nrrd", "--mask", "out.nrrd"], "out.nrrd is named twice", "a name of its own"),
         (
             ["sparse.nii.gz", "out.nrrd", "--spacing", "0"],
             "sparse.nii.gz: a spacing of 0 mm is not possible",
