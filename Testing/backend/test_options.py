@@ -40,6 +40,7 @@ def test_a_job_folder_gives_them_back(tmp_path_factory, chosen: Options) -> None
 
 def test_the_command_line_has_their_defaults_and_help() -> None:
     parser = argparse.ArgumentParser()
+    parser.set_defaults(input=Path("sparse.nrrd"))  # what a refusal names
     named = [each.name for each in fields(Options) if each.metadata["kind"] is not bool]
     add_options(parser, *named)
     assert chosen_options(parser.parse_args([])) == Options()
