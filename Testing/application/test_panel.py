@@ -1,0 +1,115 @@
+"""The panel in the application: nothing cut off, no wider by what it says, and an input that is never a result."""
+
+from __future__ import annotations
+
+import slicer
+from driving import loadSample, needsModel, panel, parameters, reconstruct, spin, ui, waitForRun, widget
+from looking import cutOffInPanel, panelWidth
+
+LONG = "Trust its slices no more than interpolated ones, and treat those next to it with caution. " * 6
+SIZES = ("1366x768",)
+SMALL = {"slices": 5, "pixel": 3.0, "matrix": (64, 64)}
+
+
+def test_no_text_is_cut_off_however_long_it_is():
+    from CaLIDSlicerLib.Panel.Labels import say
+
+    loadSample(**SMALL)
+    labels = [label for name, label in vars(ui()).items() if name.endswith("Label") and label.wordWrap]
+    assert len(labels) > 8
+    before = panelWidth()[1]
+    for isCollapsed in (True, False):
+        ui().advancedSection.collapsed = isCollapsed
+        for text in (LONG, "Short.", LONG):
+            for label in labels:
+                say(label, text)
+            assert cutOffInPanel() == []
+            assert panelWidth()[1] <= before + 10
+    for label in labels:
+        say(label, "Short.")
+    spin(0.3)
+    assert ui().verdictLabel.height < 40
+    ui().advancedSection.collapsed = True
+
+
+def test_the_verdict_of_a_self_check_is_whole():
+    needsModel()
+    loadSample(**SMALL)
+    ui().selfCheckButton.click()
+    assert "done" in waitForRun()
+    assert any(f"Slice {number} " in ui().verdictLabel.text for number in (2, 3, 4))
+    assert cutOffInPanel() == []
+    assert ticksOfPlot() == ["2", "3", "4"]
+
+
+def ticksOfPlot() -> list[str]:
+    """What stands below the axis of the slices."""
+    import vtk
+
+    plot = slicer.app.layoutManager().plotWidget(0).plotView()
+    labels = plot.chart().GetAxis(vtk.vtkAxis.BOTTOM).GetTickLabels()
+    return [labels.GetValue(index) for index in range(labels.GetNumberOfValues())]
+
+
+def test_an_input_that_is_deleted_is_not_replaced_by_its_result():
+    volume = loadSample(**SMALL)
+    dense = reconstruct()
+    slicer.mrmlScene.RemoveNode(volume)
+    spin(0.3)
+    assert ui().inputSelector.currentNode() is None
+    assert parameters().input is None
+    assert dense.GetScene() is slicer.mrmlScene
+    panel().enter()
+    spin(0.2)
+    assert ui().inputSelector.currentNode() is None
+    other = loadSample(**SMALL)
+    assert ui().inputSelector.currentNode() is other
+
+
+def test_the_input_cannot_be_the_output():
+    volume = loadSample(**SMALL)
+    ui().outputSelector.setCurrentNode(volume)
+    spin(0.2)
+    assert not ui().applyButton.enabled
+    assert "which is never overwritten" in ui().planLabel.text
+    assert "Create new" in ui().applyButton.toolTip
+    ui().outputSelector.setCurrentNode(None)
+    spin(0.2)
+    assert ui().applyButton.enabled
+
+
+def test_the_toolbar_acts_on_the_cine_that_is_shown():
+    from CaLIDSlicerLib.Scene.SampleData import SampleShape, addCine
+
+    loadSample(phases=3, **SMALL)
+    cine = addCine(SampleShape(phases=3, **SMALL))  # as a script adds it, which tells no toolbar
+    parameters().input = cine
+    dense = reconstruct()
+    browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(dense)
+    bars = slicer.util.findChildren(slicer.util.mainWindow(), className="qMRMLSequenceBrowserToolBar")
+    assert [bar.activeBrowserNode() for bar in bars if bar.visible] == [browser]
+
+
+def test_errors_of_the_console_name_what_was_given_and_a_remedy_that_works_there():
+    logic, volume = widget().logic, loadSample(**SMALL)
+    for node, options, said in (
+        ("CaLIDPhantom", {}, 'the text "CaLIDPhantom", not a node'),
+        (volume, {"spacing": "2"}, "spacing is '2'"),
+        (volume, {"output": volume}, "never overwritten"),
+        (volume, {"phases": "first"}, "phases is 'first'"),
+    ):
+        error = refusal(logic, node, **options)
+        assert said in str(error), error
+        assert error.remedy, error
+        assert "--" not in error.remedy, error.remedy
+
+
+def refusal(logic, node, **options):
+    """Why a run is not started."""
+    from calid.errors import UnusableInput
+
+    try:
+        logic.start(node, **options).cancel()
+    except UnusableInput as error:
+        return error
+    raise AssertionError(f"{options} was taken")
