@@ -106,6 +106,14 @@ def test_phases_appear_one_by_one(makeCine, repeatingWorker):
     assert seen == [(1, False), (2, False), (3, False)]
 
 
+def test_what_is_played_is_shown_once_for_a_phase_and_once_at_the_end(makeCine, reconstruct, sequencesLogic):
+    """All views are drawn each time; once more without the application, in which the browser shows it by itself."""
+    cine, shown = makeCine(), []
+    cine.proxy.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: shown.append(1))
+    reconstruct(cine.proxy, mask=True, uncertainty=True)
+    assert 4 <= len(shown) <= 2 * (3 + 1) + 2  # the first phase also makes the references
+
+
 def test_a_proxy_switched_while_running_has_no_effect(makeCine, repeatingWorker, sequencesLogic):
     cine = makeCine()
 
