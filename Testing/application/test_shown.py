@@ -180,7 +180,7 @@ def test_deleting_a_result_gives_the_users_views_back():
     now = views()
     assert now["layout"] == before["layout"]
     checkSame({**now, "layers": before["layers"]}, before)
-    assert all(layers(name) == (None, None, None) for name in DENSE)
+    assert [layers(name) for name in DENSE] == [(None, None, None)] * 3, [layers(name) for name in DENSE]
     assert {name: now["layers"][name] for name in before["layers"]} == before["layers"]
 
 

@@ -151,6 +151,8 @@ class ViewWatch(VTKObservationMixin):
         self._layoutAfterClose = layoutBefore(scene) if arrangement(scene) in OWN_LAYOUTS else None
         self._window.release()
         self.memory.forget()
+        for view in sliceViews(scene, OWN_SLICE_VIEWS):
+            _empty(view.layers)  # the next scene gives the same IDs to other volumes
 
     def _onEndBatch(self, scene: Any, _event: Any) -> None:
         """The end of a scene, among others."""
@@ -169,10 +171,16 @@ def _takeOut(volume) -> None:
         for view in sliceViews(scene, [plane.GetLayoutName()]):
             layers = view.layers
             if layers.GetBackgroundVolumeID() == nodeId and (isOurs or sparse):
-                layers.SetBackgroundVolumeID(None if isOurs else sparse.GetID())
-                layers.SetForegroundVolumeID(None)
-                layers.SetLabelVolumeID(None)
+                _empty(layers)
+                if not isOurs:
+                    layers.SetBackgroundVolumeID(sparse.GetID())
             if layers.GetForegroundVolumeID() == nodeId:
                 layers.SetForegroundVolumeID(None)
             if layers.GetLabelVolumeID() == nodeId:
                 layers.SetLabelVolumeID(None)
+
+
+def _empty(layers) -> None:
+    layers.SetBackgroundVolumeID(None)
+    layers.SetForegroundVolumeID(None)
+    layers.SetLabelVolumeID(None)

@@ -93,6 +93,7 @@ def test_a_closed_scene_leaves_our_layouts(views, makeDense, scene):
     layoutNode.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
     Display.showResult(makeDense())
     scene.Clear(0)
+    assert [volume or None for volume in backgrounds(scene)] == [None] * 3
     assert layoutNode.GetViewArrangement() == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
 
 
