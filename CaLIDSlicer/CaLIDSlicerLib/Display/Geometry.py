@@ -6,8 +6,7 @@ import numpy as np
 import slicer
 import vtk
 
-HEART_SHARE = 0.6
-"""Share of the in-plane field of view that is shown: short-axis stacks are planned with the heart in the middle."""
+from .Heart import Heart
 
 _LEFT, _UP, _APEX = np.array([-1.0, 0, 0]), np.array([0.0, 1, 1]), np.array([-1.0, 1, -1])
 """RAS directions: to the patient's left, to the front and the head, and along a heart from base to apex."""
@@ -25,24 +24,24 @@ def worldMatrix(volumeNode) -> np.ndarray:
     return slicer.util.arrayFromVTKMatrix(ijkToRas)
 
 
-def planesOf(volumeNode) -> list[np.ndarray]:
+def planesOf(volumeNode, heart: Heart) -> list[np.ndarray]:
     """Slice-to-RAS matrices ``(4, 4)``: the short axis, and the two long-axis planes along rows and along columns.
 
-    They meet in the middle of the field of view, and, between the two middle slices, where a slice is missing. The
+    They meet in the middle of the heart, and, between the two middle slices, where a slice is missing. The
     patient's left is on the right, front and head are up, and in the long-axis planes the apex is up.
     """
     affine = worldMatrix(volumeNode)
-    columns, rows, slices = volumeNode.GetImageData().GetDimensions()
-    centre = affine @ [(columns - 1) / 2, (rows - 1) / 2, min((slices - 1) // 2 + 0.5, slices - 1), 1]
+    slices = volumeNode.GetImageData().GetDimensions()[2]
+    centre = affine @ [*heart.centre, min((slices - 1) // 2 + 0.5, slices - 1), 1]
     across, down, through = (affine[:3, n] / np.linalg.norm(affine[:3, n]) for n in range(3))
     left, up, apex = _towards(across, _LEFT), _towards(down, _UP), _towards(through, _APEX)
     return [_plane(*axes, centre) for axes in ((left, up, through), (left, apex, down), (up, apex, across))]
 
 
-def extentsOf(volumeNode) -> list[tuple[float, float]]:
+def extentsOf(volumeNode, heart: Heart) -> list[tuple[float, float]]:
     """Width and height in mm that show the heart, for each plane of :func:`planesOf`."""
-    sides = np.linalg.norm(worldMatrix(volumeNode)[:3, :3], axis=0) * volumeNode.GetImageData().GetDimensions()
-    width, height, length = sides * (HEART_SHARE, HEART_SHARE, 1)
+    (width, height), slices = heart.size, volumeNode.GetImageData().GetDimensions()[2]
+    length = float(np.linalg.norm(worldMatrix(volumeNode)[:3, 2])) * slices
     return [(width, height), (width, length), (height, length)]
 
 

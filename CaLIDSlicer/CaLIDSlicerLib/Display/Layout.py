@@ -1,4 +1,8 @@
-"""The layouts of CaLID: sparse above dense in three planes beside a 3D view, and the page of a self-check."""
+"""The layouts of CaLID: sparse and dense in three planes and in 3D, and the page of a self-check.
+
+The comparison has two arrangements, for the room that there is: three columns beside 3D would push a small window
+beyond its screen, and two would leave a wide one with small pictures of the short axis.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,21 @@ from xml.etree import ElementTree
 import slicer
 
 from ..Scene.Provenance import INPUT_ROLE
+from ..Translation import _
+from .Modules import fitViews, offerLayouts, widthForViews
 
 COMPARISON_LAYOUT = 27180
+"""Three rows of before | after, beside 3D."""
+
 SELF_CHECK_LAYOUT = 27181
+
+WIDE_LAYOUT = 27182
+"""Before above after in three columns, beside 3D: larger pictures of the short axis."""
+
+COMPARISON_LAYOUTS = (COMPARISON_LAYOUT, WIDE_LAYOUT)
 """Numbers of their own among the layouts of all extensions."""
 
-OWN_LAYOUTS = (COMPARISON_LAYOUT, SELF_CHECK_LAYOUT)
+OWN_LAYOUTS = (*COMPARISON_LAYOUTS, SELF_CHECK_LAYOUT)
 
 PLANES = {"ShortAxis": ("SA", "#F34A33"), "LongAxis1": ("LA1", "#6EB04B"), "LongAxis2": ("LA2", "#EDD54C")}
 """Name of a view's plane -> its label and colour: those of Slicer's axial, coronal and sagittal views."""
@@ -24,8 +37,12 @@ PICTURE_VIEWS = ["CaLIDAcquired", "CaLIDPredicted", "CaLIDLinear"]
 PLOT_VIEW, TABLE_VIEW = "CaLIDScores", "CaLIDScoreTable"
 OWN_SLICE_VIEWS = [*SPARSE_VIEWS, *DENSE_VIEWS, *PICTURE_VIEWS]
 
-_BEFORE = "CaLID.layoutBefore"  # attribute of the layout node
-_VIEW_GROUP = 27180  # Slicer links views of one group only, so the user's other views stay as they are
+WIDE_FROM = 1320
+"""Width in pixels of all views from which four of them have room side by side, with all that stands in their bars."""
+
+_BEFORE, _CHOSEN = "CaLID.layoutBefore", "CaLID.arrangement"  # attributes of the layout node
+# Slicer draws the cuts of the views of a group into each other: two views of one plane must not be in one.
+_SPARSE_GROUP, _DENSE_GROUP, _PICTURE_GROUP = 27180, 27181, 27182
 
 
 class SliceView(NamedTuple):
@@ -44,17 +61,26 @@ def registerLayouts(scene) -> bool:
     node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if node is None:
         return False
-    for layout, description in ((COMPARISON_LAYOUT, _comparison()), (SELF_CHECK_LAYOUT, _selfCheck())):
+    for layout, description in _descriptions().items():
         if not node.IsLayoutDescription(layout):
             node.AddLayoutDescription(layout, description)
             if node.GetViewArrangement() == layout:
                 node.SetViewArrangement(layout)  # restored before there was a description
+    offerLayouts({_("CaLID: before beside after"): COMPARISON_LAYOUT, _("CaLID: before above after"): WIDE_LAYOUT})
+    if node.GetViewArrangement() in OWN_LAYOUTS:
+        fitViews(OWN_SLICE_VIEWS)
     return True
 
 
 def showComparisonLayout(scene) -> bool:
-    """Arrange the views for a comparison of sparse and dense; false where there are no views to arrange."""
-    return _show(scene, COMPARISON_LAYOUT)
+    """Arrange the views for a comparison of sparse and dense; false where there are no views to arrange.
+
+    Of the two arrangements the one that is shown stays; else it is the one that the user left for other views, having
+    chosen it, or the one that the window has room for.
+    """
+    shown, node = arrangement(scene), scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    chosen = node and node.GetAttribute(_CHOSEN)
+    return _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
 
 
 def arrangement(scene) -> int | None:
@@ -71,9 +97,12 @@ def layoutBefore(scene) -> int:
 
 def leaveOwnLayout(scene, layout: int | None = None) -> bool:
     """Go to ``layout``, or back to what the user had before ours; false, and nothing changes, if ours is not shown."""
-    if arrangement(scene) not in OWN_LAYOUTS:
+    shown, node = arrangement(scene), scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if shown not in OWN_LAYOUTS:
         return False
-    scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(layout or layoutBefore(scene))
+    if shown in COMPARISON_LAYOUTS:
+        node.SetAttribute(_CHOSEN, None if shown == _best() else str(shown))
+    node.SetViewArrangement(layout or layoutBefore(scene))
     return True
 
 
@@ -120,17 +149,6 @@ def inputOf(volumeNode):
     return node if node and node.IsA("vtkMRMLVolumeNode") else None
 
 
-def link(views: Iterable[SliceView]) -> None:
-    """Make views of the same plane scroll, pan and zoom together.
-
-    Slicer would link their layers too, and a volume chosen in one view would replace both sparse and dense.
-    """
-    for view in views:
-        view.layers.SetInteractionFlagsModifier(0)
-        view.layers.SetLinkedControl(True)
-        view.layers.SetHotLinkedControl(True)
-
-
 def _show(scene, layout: int) -> bool:
     isRegistered = registerLayouts(scene)
     if isRegistered:
@@ -138,18 +156,30 @@ def _show(scene, layout: int) -> bool:
         if node.GetViewArrangement() not in OWN_LAYOUTS:  # else there would be no way back
             node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
         node.SetViewArrangement(layout)
+        fitViews(OWN_SLICE_VIEWS)
     return isRegistered
 
 
-def _comparison() -> str:
-    rows = [_comparisonRow(SPARSE_VIEWS, ""), _comparisonRow(DENSE_VIEWS, "+")]
+def _best() -> int:
+    width = widthForViews()
+    return WIDE_LAYOUT if width and width >= WIDE_FROM else COMPARISON_LAYOUT
+
+
+def _descriptions() -> dict[int, str]:
+    before, after = _comparisonViews(SPARSE_VIEWS, "", _SPARSE_GROUP), _comparisonViews(DENSE_VIEWS, "+", _DENSE_GROUP)
+    pairs = _box("vertical", [_row(pair) for pair in zip(before, after, strict=True)])
+    columns = _box("vertical", [_row(before), _row(after)])
     volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
-    return _box("horizontal", [_box("vertical", rows), volume], sizes=(3, 1))
+    return {
+        COMPARISON_LAYOUT: _box("horizontal", [pairs, volume], sizes=(2, 1)),
+        WIDE_LAYOUT: _box("horizontal", [columns, volume], sizes=(3, 1)),
+        SELF_CHECK_LAYOUT: _selfCheck(),
+    }
 
 
 def _selfCheck() -> str:
-    labels = ("real", "CaLID", "linear")
-    pictures = [_sliceView(name, label, "#8C8C8C") for name, label in zip(PICTURE_VIEWS, labels, strict=True)]
+    looks = zip(PICTURE_VIEWS, ("real", "CaLID", "linear"), strict=True)
+    pictures = [_sliceView(name, label, "#8C8C8C", _PICTURE_GROUP + n) for n, (name, label) in enumerate(looks)]
     plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
     table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
     return _box("vertical", [_row(pictures), _row([plot, table])])
@@ -162,17 +192,17 @@ def _box(kind: str, items: Iterable[str], sizes: tuple[int, ...] = ()) -> str:
     return f'<layout type="{kind}" split="true">{content}</layout>'
 
 
-def _comparisonRow(names: list[str], mark: str) -> str:
+def _comparisonViews(names: list[str], mark: str, group: int) -> list[str]:
     looks = zip(names, PLANES.values(), strict=True)
-    return _row(_sliceView(name, label + mark, colour) for name, (label, colour) in looks)
+    return [_sliceView(name, label + mark, colour, group) for name, (label, colour) in looks]
 
 
 def _row(views: Iterable[str]) -> str:
     return _box("horizontal", views)
 
 
-def _sliceView(name: str, label: str, colour: str) -> str:
-    properties = {"orientation": "Axial", "viewlabel": label, "viewcolor": colour, "viewgroup": _VIEW_GROUP}
+def _sliceView(name: str, label: str, colour: str, group: int) -> str:
+    properties = {"orientation": "Axial", "viewlabel": label, "viewcolor": colour, "viewgroup": group}
     return _view("vtkMRMLSliceNode", name, **properties)
 
 

@@ -6,6 +6,8 @@ import slicer
 
 from .. import Host
 
+_LEAST_WIDTH = 200  # pixels of a slice view: so much its bar can be squeezed
+
 
 def moduleLogic(name: str):
     """The logic of one of Slicer's modules, such as ``"colors"``, or ``None`` if it is not loaded."""
@@ -42,3 +44,39 @@ def drawingOf(className: str, name: str):
     widgets = (manager.threeDWidget(number) for number in range(manager.threeDViewCount))
     views = (widget.threeDView() for widget in widgets)
     return next((view for view in views if view.mrmlViewNode().GetLayoutName() == name), None)
+
+
+def widthForViews() -> int | None:
+    """Width in pixels of all views together; ``None`` where there are none."""
+    manager = _layoutManager()
+    viewport = manager.viewport() if manager else None
+    return viewport.width if viewport else None
+
+
+def fitViews(names) -> None:
+    """Let the slice views of these names be small, and give their names the room they need.
+
+    Left alone, a view is as wide as its bar with all that may stand in it, which pushes a small window beyond its
+    screen; and all names get the room of two letters.
+    """
+    manager = _layoutManager()
+    for name in names if manager else ():
+        widget = manager.sliceWidget(name)
+        if widget is None:
+            continue
+        widget.setMinimumWidth(_LEAST_WIDTH)
+        for label in slicer.util.findChildren(widget, name="ViewLabel"):
+            label.setMinimumWidth(label.sizeHint.width())
+
+
+def offerLayouts(layouts: dict[str, int]) -> None:
+    """Add layouts, by their names, to the menu of Slicer's toolbar, which switches by the data of its entries."""
+    window = slicer.util.mainWindow() if _layoutManager() else None
+    bars = slicer.util.findChildren(window, name="ViewToolBar") if window else []
+    module = getattr(slicer.modules, "calidslicer", None) if bars else None
+    for bar in bars if module else []:
+        menu = bar.widgetForAction(bar.actions()[0]).menu()
+        known = [entry.data() for entry in menu.actions()]  # from before the module was reloaded
+        for name, layout in layouts.items():
+            if layout not in known:
+                menu.addAction(module.icon, name).setData(layout)  # without an icon the toolbar shows the long name

@@ -9,7 +9,7 @@ import slicer
 
 from ..Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
 from ..Scene.VolumeBridge import sampleOf, voxelsOf
-from .Layout import DENSE_VIEWS, SliceView, inputOf, viewsOnScreen, viewsShowing
+from .Layout import DENSE_VIEWS, SliceView, viewsOnScreen, viewsShowing
 from .Modules import moduleLogic
 from .Shown import isInFront
 
@@ -21,7 +21,7 @@ _HIDDEN_SHARE = 0.2  # of the colour scale: what is less unsure is left clear, s
 
 
 def showUncertainty(volume, visible: bool = True, logic=None) -> bool:
-    """Colour the views of the dense volume by its uncertainty, with a legend; else put the input back there.
+    """Colour the views of the dense volume by its uncertainty, with a legend; else take the colours away.
 
     :param logic: vtkSlicerColorLogic, for the legend; ``None`` takes that of Slicer's module.
     :return: whether the volume has an uncertainty and a view.
@@ -31,9 +31,8 @@ def showUncertainty(volume, visible: bool = True, logic=None) -> bool:
         return False
     if visible:
         colourByUncertainty(spread)
-    shown = spread if visible else inputOf(volume)
     for view in views:
-        view.layers.SetForegroundVolumeID(shown.GetID() if shown else None)
+        view.layers.SetForegroundVolumeID(spread.GetID() if visible else None)
         view.layers.SetForegroundOpacity(UNCERTAINTY_OPACITY if visible else 0)
     showLegend(volume, logic)
     return bool(views)

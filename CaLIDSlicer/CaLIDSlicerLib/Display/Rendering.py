@@ -10,14 +10,15 @@ import slicer
 import vtk
 
 from ..Scene.VolumeBridge import sampleOf, voxelsOf
-from .Geometry import HEART_SHARE, worldMatrix
-from .Layout import namesOnScreen
+from .Geometry import worldMatrix
+from .Heart import Heart, heartOf
+from .Layout import inputOf, namesOnScreen
 from .Modules import moduleLogic
 
 RENDERING = "vtkMRMLVolumeRenderingDisplayNode"
 
-CROP_SHARE = 0.5
-"""Share of the in-plane field of view that is rendered: in 3D what lies beside the heart also lies in front of it."""
+CROP_SHARE = 5 / 6
+"""Share of what the slice views show that is rendered: in 3D what lies beside the heart also lies in front of it."""
 
 # Percentile around the heart -> opacity and colour of lung, myocardium, the wall of the blood pool, and blood; the
 # percentiles are those of the labels of 20 ACDC patients, where they vary by some 8 points.
@@ -73,8 +74,9 @@ def _displaysOf(volume) -> list:
 def _create(volume, logic):
     display = logic.CreateDefaultVolumeRenderingNodes(volume)
     display.GetVolumePropertyNode().SetName(f"{volume.GetName()} look")  # Slicer names it after its preset for MR
-    applyBrightBloodLook(display.GetVolumePropertyNode(), voxelsOf(volume))
-    _cropToHeart(volume, display, logic)
+    heart = heartOf(inputOf(volume) or volume)  # a result may not have all phases yet
+    applyBrightBloodLook(display.GetVolumePropertyNode(), heart.within(voxelsOf(volume), volume.GetSpacing()))
+    _cropToHeart(volume, heart, display, logic)
     return display
 
 
@@ -82,7 +84,7 @@ def applyBrightBloodLook(propertyNode, voxels: np.ndarray) -> None:
     """Make blood bright and opaque, myocardium translucent and the rest invisible.
 
     :param propertyNode: the vtkMRMLVolumePropertyNode to change.
-    :param voxels: (k, j, i), of which the middle of each slice counts.
+    :param voxels: (k, j, i) of the heart and what is close to it.
     """
     opacity, colour = vtk.vtkPiecewiseFunction(), vtk.vtkColorTransferFunction()
     for value, (_, share, rgb) in zip(_levels(voxels), _LOOK, strict=True):
@@ -97,22 +99,20 @@ def applyBrightBloodLook(propertyNode, voxels: np.ndarray) -> None:
 
 def _levels(voxels: np.ndarray) -> np.ndarray:
     """The intensities of the look's percentiles, each above the one before, as a transfer function needs."""
-    margins = [round(size * (1 - HEART_SHARE) / 2) for size in voxels.shape[1:]]
-    heart = voxels[:, margins[0] : voxels.shape[1] - margins[0], margins[1] : voxels.shape[2] - margins[1]]
-    levels = np.percentile(sampleOf(heart), [percentile for percentile, *_ in _LOOK])
+    levels = np.percentile(sampleOf(voxels), [percentile for percentile, *_ in _LOOK])
     least = max(float(np.ptp(levels)), 1e-6) * 1e-3
     return np.maximum.accumulate(levels - least * np.arange(len(levels))) + least * np.arange(len(levels))
 
 
-def _cropToHeart(volume, display, logic) -> None:
+def _cropToHeart(volume, heart: Heart, display, logic) -> None:
     """Leave out the chest wall, which is as bright as blood and lies in front of the heart."""
     region = logic.CreateROINode(display)
-    affine, size = worldMatrix(volume), np.array(volume.GetImageData().GetDimensions())
+    affine, slices = worldMatrix(volume), volume.GetImageData().GetDimensions()[2]
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     placed = affine / [*steps, 1]
-    placed[:, 3] = affine @ [*(size - 1) / 2, 1]
+    placed[:, 3] = affine @ [*heart.centre, (slices - 1) / 2, 1]
     region.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(placed))
-    region.SetSize(*(steps * size * (CROP_SHARE, CROP_SHARE, 1)))
+    region.SetSize(*(CROP_SHARE * side for side in heart.size), float(steps[2] * slices))
     region.SetName(f"{volume.GetName()} crop")
     region.SetDisplayVisibility(False)
     display.SetCroppingEnabled(True)

@@ -6,7 +6,8 @@ import vtk
 
 from .. import Host
 from .Geometry import extentsOf, look, planesOf, scaleToFit
-from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, link, showSelfCheckLayout, sliceViews
+from .Heart import heartOf
+from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, inputOf, showSelfCheckLayout, sliceViews
 from .Modules import settleViews
 
 
@@ -19,7 +20,7 @@ def showReport(report) -> bool:
     if scene is None or not showSelfCheckLayout(scene):
         return False
     settleViews()
-    _showPictures(scene, report.picture)
+    _showPictures(scene, report)
     plotView = scene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
     tableView = scene.GetSingletonNode(TABLE_VIEW, "vtkMRMLTableViewNode")
     if plotView:
@@ -44,12 +45,12 @@ def _tickAtSlices(plotView, numbers) -> None:
             widget.plotView().chart().GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(at, labels)
 
 
-def _showPictures(scene, pictures) -> None:
-    views = sliceViews(scene, PICTURE_VIEWS)
-    for view, picture in zip(views, pictures, strict=False):
+def _showPictures(scene, report) -> None:
+    sparse = inputOf(report.table)  # one slice of one phase does not say where the heart is
+    for view, picture in zip(sliceViews(scene, PICTURE_VIEWS), report.picture, strict=False):
         if picture.GetScene() is None:
             continue
         view.layers.SetBackgroundVolumeID(picture.GetID())
-        short, extent = planesOf(picture)[0], extentsOf(picture)[0]
+        heart = heartOf(sparse or picture)
+        short, extent = planesOf(picture, heart)[0], extentsOf(picture, heart)[0]
         look(view.plane, short, scaleToFit(view.plane, extent))
-    link(views)

@@ -13,11 +13,11 @@ import slicer
 
 from . import Overlay, Playback, Rendering, SelfCheckPage
 from .Geometry import extentsOf, look, planesOf, scaleToFit
+from .Heart import heartOf
 from .Layout import (
     DENSE_VIEWS,
     SPARSE_VIEWS,
     inputOf,
-    link,
     showComparisonLayout,
     sliceViews,
     viewsOnScreen,
@@ -27,6 +27,7 @@ from .Modules import resetThreeDViews, settleViews
 from .Shown import isReportShown, resultsIn, shownOf
 from .ViewState import ViewState
 from .Watch import ViewWatch
+from .Window import fitWindow
 
 __all__ = [
     "begin",
@@ -84,7 +85,8 @@ def showBeforeAfter(volume, fraction: float = 1.0) -> bool:
         return False
     with _watch.changing(volume.GetScene()):
         for view in viewsShowing(volume):
-            view.layers.SetForegroundVolumeID(sparse.GetID())
+            # Nothing, rather than a volume that is not seen: the view would name it.
+            view.layers.SetForegroundVolumeID(sparse.GetID() if fraction < 1 else None)
             view.layers.SetForegroundOpacity(1 - fraction)
     return True
 
@@ -146,26 +148,25 @@ def _fillViews(volume) -> bool:
         return False
     sparse = inputOf(volume)
     _fillRow(SPARSE_VIEWS, scene, background=sparse)
-    _fillRow(DENSE_VIEWS, scene, background=volume, foreground=sparse)
+    _fillRow(DENSE_VIEWS, scene, background=volume)
     _lookAtHeart(scene, sparse or volume)
     if showVolumeRendering(volume):
         resetThreeDViews()
     return True
 
 
-def _fillRow(names, scene, background, foreground=None) -> None:
-    views = sliceViews(scene, names)
-    for view in views:
+def _fillRow(names, scene, background) -> None:
+    for view in sliceViews(scene, names):
         view.layers.SetBackgroundVolumeID(background.GetID() if background else None)
-        view.layers.SetForegroundVolumeID(foreground.GetID() if foreground else None)
-        view.layers.SetForegroundOpacity(0)
+        view.layers.SetForegroundVolumeID(None)
         view.layers.SetLabelVolumeID(None)
-    link(views)
 
 
 def _lookAtHeart(scene, volume) -> None:
     """Both rows look at the same planes at one scale: through the sparse volume's middle gap, where the gain is."""
-    planes, extents = planesOf(volume), extentsOf(volume)
+    heart = heartOf(volume)
+    fitWindow(volume, heart)
+    planes, extents = planesOf(volume, heart), extentsOf(volume, heart)
     rows = [sliceViews(scene, names) for names in (SPARSE_VIEWS, DENSE_VIEWS)]
     scales = [scaleToFit(view.plane, extent) for row in rows for view, extent in zip(row, extents, strict=False)]
     for row in rows:

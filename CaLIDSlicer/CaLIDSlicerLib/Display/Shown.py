@@ -9,7 +9,7 @@ import slicer
 
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from .Layout import (
-    COMPARISON_LAYOUT,
+    COMPARISON_LAYOUTS,
     DENSE_VIEWS,
     PLOT_VIEW,
     SELF_CHECK_LAYOUT,
@@ -61,7 +61,7 @@ def shownOf(volume: Any) -> Shown:
 
 def comparedVolume(scene) -> Any:
     """The dense volume that is compared with its input now, or ``None``."""
-    if arrangement(scene) != COMPARISON_LAYOUT:
+    if arrangement(scene) not in COMPARISON_LAYOUTS:
         return None
     shown = (scene.GetNodeByID(view.layers.GetBackgroundVolumeID() or "") for view in sliceViews(scene, DENSE_VIEWS))
     return next((volume for volume in shown if volume), None)

@@ -12,11 +12,12 @@ from slicer.util import VTKObservationMixin
 
 from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import nodesShowing
-from .Layout import OWN_LAYOUTS, OWN_SLICE_VIEWS, arrangement, inputOf, layoutBefore, leaveOwnLayout, link, sliceViews
+from .Layout import OWN_LAYOUTS, OWN_SLICE_VIEWS, arrangement, inputOf, layoutBefore, leaveOwnLayout, sliceViews
 from .Overlay import showLegend
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
 from .Shown import comparedVolume, isChartShown, resultsIn
+from .Together import TogetherViews, twinsIn
 from .ViewState import ViewMemory
 from .Window import SharedWindow
 
@@ -40,7 +41,7 @@ class ViewWatch(VTKObservationMixin):
         self.memory = ViewMemory()
         self._scene: Any = None
         self._listeners: list[Callable[[], None]] = []
-        self._window, self._notes = SharedWindow(), PhaseNotes()
+        self._window, self._together, self._notes = SharedWindow(), TogetherViews(), PhaseNotes()
         self._leaving: dict[str, tuple[bool, list]] = {}
         self._layoutAfterClose: int | None = None
         self._isBusy = False
@@ -68,6 +69,7 @@ class ViewWatch(VTKObservationMixin):
         """Let go of the scene and of the listeners."""
         self.removeObservers()
         self._window.release()
+        self._together.keep([])
         self._notes.clear()
         self.memory.forget()
         self._scene, self._listeners, self._leaving = None, [], {}
@@ -99,7 +101,7 @@ class ViewWatch(VTKObservationMixin):
             listener()
 
     def _follow(self) -> None:
-        link(sliceViews(self._scene, OWN_SLICE_VIEWS))
+        self._together.keep(twinsIn(self._scene))
         for volume in resultsIn(self._scene):
             showLegend(volume)
         self._notes.write(self._scene)

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..Scene.VolumeBridge import copyWindowLevel
+from ..Scene.VolumeBridge import BRIGHTEST_PERCENT, copyWindowLevel, sampleOf, voxelsOf
+from .Heart import Heart
+
+
+def fitWindow(volume, heart: Heart) -> None:
+    """Fit the grey scale to the heart, unless somebody has chosen one.
+
+    Slicer fits it to the whole field of view, where fat close to the coil may be several times as bright as blood.
+    """
+    display = volume.GetDisplayNode()
+    if display is None or not display.GetAutoWindowLevel():
+        return
+    voxels = heart.within(voxelsOf(volume), volume.GetSpacing())
+    low, high = np.percentile(sampleOf(voxels), (1, BRIGHTEST_PERCENT))
+    display.AutoWindowLevelOff()  # a cine would change its grey scale from phase to phase
+    display.SetWindowLevel(max(float(high - low), np.finfo(float).tiny), float(high + low) / 2)
 
 
 class SharedWindow(VTKObservationMixin):

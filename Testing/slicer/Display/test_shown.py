@@ -121,6 +121,7 @@ def test_a_button_brings_its_result_up(views, makeDense, show):
 def test_whoever_changes_the_views_is_heard(views, makeDense, scene):
     dense, heard = makeDense(), []
     Display.showResult(dense)
+    layers(scene, DENSE_VIEWS)[1].SetForegroundVolumeID(dense.GetNodeReferenceID("CaLID.input"))
     Display.listen(lambda: heard.append(Display.shownOf(dense)))
     layers(scene, DENSE_VIEWS)[1].SetForegroundOpacity(0.25)
     assert heard[-1].fraction == 0.75
