@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 
 from .. import Host
@@ -73,7 +75,7 @@ def offerLayouts(layouts: dict[str, int]) -> None:
     """Add layouts, by their names, to the menu of Slicer's toolbar, which switches by the data of its entries."""
     window = slicer.util.mainWindow() if _layoutManager() else None
     bars = slicer.util.findChildren(window, name="ViewToolBar") if window else []
-    module = getattr(slicer.modules, "calidslicer", None) if bars else None
+    module: Any = getattr(slicer.modules, "calidslicer", None) if bars else None
     for bar in bars if module else []:
         menu = bar.widgetForAction(bar.actions()[0]).menu()
         known = [entry.data() for entry in menu.actions()]  # from before the module was reloaded
