@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import slicer
-from driving import loadFromSampleData
+from driving import loadFromSampleData, ui
 
 NAMES = ("CaLID phantom (cine)", "CaLID phantom")
 
@@ -21,8 +21,10 @@ def test_scripts_get_the_nodes():
 
 
 def test_the_button_shows_the_cine_and_its_playback():
-    volume = loadFromSampleData(NAMES[0])
+    assert loadFromSampleData(NAMES[0]) is not None
+    (volume,) = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert volume.GetName() == "CaLIDPhantomCine"
+    assert "12 phases" in ui().understoodLabel.text
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
     assert red.GetBackgroundVolumeID() == volume.GetID()
     assert shownInToolBar() is slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(volume)

@@ -20,6 +20,7 @@ from calid.phantom.beating_heart import Phantom
 from calid.stacks.stack import SliceStack
 
 from ..Host import application
+from .VolumeBridge import freeName
 
 CATEGORY = "Cardiac"
 FILE_TYPE, SUFFIX = "CaLIDPhantom", ".calidphantom"
@@ -84,7 +85,7 @@ def loadStill():
 def addStill(shape: SampleShape | None = None):
     """Add one sparse short-axis stack to the scene and return its volume node."""
     stack = _scan(shape or SampleShape(), phases=1)
-    volume = slicer.mrmlScene.AddNode(_volume(stack, slicer.mrmlScene.GenerateUniqueName(STILL_NAME)))
+    volume = slicer.mrmlScene.AddNode(_volume(stack, freeName(slicer.mrmlScene, STILL_NAME)))
     _addDisplay(volume, stack)
     return volume
 
@@ -97,7 +98,7 @@ def addCine(shape: SampleShape | None = None):
     scene, shape = slicer.mrmlScene, shape or SampleShape()
     stack = _scan(shape, shape.phases)
     times = [1000 * seconds for seconds in stack.times or ()]
-    name = scene.GenerateUniqueName(CINE_NAME)
+    name = freeName(scene, CINE_NAME)
     sequence = _addSequence(stack, times, name)
     proxy = scene.AddNode(_volume(stack.phase(0), name))
     _addDisplay(proxy, stack)
