@@ -155,6 +155,21 @@ def loadFromSampleData(name: str) -> Any:
     return parameters().input
 
 
+def addResult(sparse: Any) -> Any:
+    """Add a dense volume as a run leaves it, without a model: every slice of ``sparse`` twice; the panel chooses it."""
+    from CaLIDSlicerLib.Scene.Provenance import INPUT_ROLE
+    from CaLIDSlicerLib.Scene.VolumeBridge import copyWindowLevel
+
+    dense = slicer.modules.volumes.logic().CloneVolume(sparse, f"{sparse.GetName()} CaLID")
+    slicer.util.updateVolumeFromArray(dense, slicer.util.arrayFromVolume(sparse).repeat(2, axis=0)[:-1])
+    dense.SetSpacing(*sparse.GetSpacing()[:2], sparse.GetSpacing()[2] / 2)
+    dense.SetNodeReferenceID(INPUT_ROLE, sparse.GetID())
+    copyWindowLevel(sparse, dense)
+    parameters().result = dense
+    spin(0.2)
+    return dense
+
+
 def needsModel() -> None:
     """:raises SkipTest: where Slicer's Python lacks what the worker computes with."""
     missing = [name for name in NEEDED if find_spec(name) is None]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import slicer
-from driving import layoutNode, loadSample, parameters, picture, resizeWindow, screenSize, spin, ui
+from driving import addResult, layoutNode, loadSample, picture, resizeWindow, screenSize, spin, ui
 from looking import checkWindow, cutOffInPanel, panelWidth, visibleViews
 
 SIZES = ("1280x720", "1366x768", "1920x1080")
@@ -10,24 +10,8 @@ SMALL = (1050, 700)
 """About as small as Slicer's own four views let its window be."""
 
 
-def addResult():
-    """Load the still and add a dense volume as a run leaves it, without a model: every slice twice."""
-    from CaLIDSlicerLib.Scene.Provenance import INPUT_ROLE
-    from CaLIDSlicerLib.Scene.VolumeBridge import copyWindowLevel
-
-    sparse = loadSample()
-    dense = slicer.modules.volumes.logic().CloneVolume(sparse, f"{sparse.GetName()} CaLID")
-    slicer.util.updateVolumeFromArray(dense, np.repeat(slicer.util.arrayFromVolume(sparse), 2, axis=0)[:-1])
-    dense.SetSpacing(*sparse.GetSpacing()[:2], sparse.GetSpacing()[2] / 2)
-    dense.SetNodeReferenceID(INPUT_ROLE, sparse.GetID())
-    copyWindowLevel(sparse, dense)
-    parameters().result = dense
-    spin(0.2)
-    return dense
-
-
 def showResult():
-    dense = addResult()
+    dense = addResult(loadSample())
     ui().beforeAfterButton.click()
     spin(0.5)
     return dense
@@ -57,7 +41,7 @@ def test_a_comparison_fits_the_screen_beside_a_3d_view_of_300_pixels():
 def test_a_small_window_does_not_grow():
     from CaLIDSlicerLib.Display.Layout import COMPARISON_LAYOUT
 
-    addResult()
+    addResult(loadSample())
     resizeWindow(*SMALL)
     before = slicer.util.mainWindow().size.width()
     ui().beforeAfterButton.click()

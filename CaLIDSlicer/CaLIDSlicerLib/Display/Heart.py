@@ -34,6 +34,10 @@ class Heart:
     centre: tuple[float, float]
     size: tuple[float, float]
 
+    def core(self) -> Heart:
+        """The inner half of it, which is nearly all heart."""
+        return Heart(self.centre, (self.size[0] / 2, self.size[1] / 2))
+
     def within(self, voxels: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         """The part of ``voxels`` (k, j, i) that this is; ``spacing`` is (i, j, ...) in mm."""
         columns, rows = (

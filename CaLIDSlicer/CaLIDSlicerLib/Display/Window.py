@@ -6,22 +6,30 @@ import numpy as np
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..Scene.VolumeBridge import BRIGHTEST_PERCENT, copyWindowLevel, sampleOf, voxelsOf
+from ..Scene.VolumeBridge import copyWindowLevel, sampleOf, voxelsOf
 from .Heart import Heart
+
+_FITTED = "CaLID.windowFitted"  # attribute of a display node
+_GREYS = (1, 98)  # percentiles of a heart without what lies around it: of the rest, some is fat
+_DARK = 1.5  # times the range of the heart: with a window up to there, a third of all greys is not used
 
 
 def fitWindow(volume, heart: Heart) -> None:
-    """Fit the grey scale to the heart, unless somebody has chosen one.
+    """Fit the grey scale to the heart, once, where nobody has chosen one or it hides the heart.
 
-    Slicer fits it to the whole field of view, where fat close to the coil may be several times as bright as blood.
+    Slicer, and the scanner that wrote a window into the file, fit it to the whole field of view, where fat close to the
+    coil is several times as bright as blood.
     """
     display = volume.GetDisplayNode()
-    if display is None or not display.GetAutoWindowLevel():
+    if display is None or display.GetAttribute(_FITTED):
         return
-    voxels = heart.within(voxelsOf(volume), volume.GetSpacing())
-    low, high = np.percentile(sampleOf(voxels), (1, BRIGHTEST_PERCENT))
-    display.AutoWindowLevelOff()  # a cine would change its grey scale from phase to phase
-    display.SetWindowLevel(max(float(high - low), np.finfo(float).tiny), float(high + low) / 2)
+    voxels = heart.core().within(voxelsOf(volume), volume.GetSpacing())
+    third = len(voxels) // 3  # at base and apex are vessels and fat
+    low, high = (float(value) for value in np.percentile(sampleOf(voxels[third : len(voxels) - third]), _GREYS))
+    display.SetAttribute(_FITTED, "yes")  # what the user makes of it from now on is his
+    if display.GetAutoWindowLevel() or display.GetWindowLevelMax() > low + _DARK * (high - low):
+        display.AutoWindowLevelOff()  # a cine would change its grey scale from phase to phase
+        display.SetWindowLevel(max(high - low, np.finfo(float).tiny), (high + low) / 2)
 
 
 class SharedWindow(VTKObservationMixin):

@@ -69,13 +69,25 @@ def test_the_part_of_the_voxels_lies_around_the_centre(cine):
     assert abs(part.shape[1] * PIXEL - HEART_SIZE) < 2 * PIXEL
 
 
-def test_an_automatic_window_is_fitted_to_the_heart_and_a_chosen_one_kept(cine):
+@pytest.fixture
+def display(cine):
     cine.proxy.CreateDefaultDisplayNodes()
-    display = cine.proxy.GetDisplayNode()
+    return cine.proxy.GetDisplayNode()
+
+
+def test_an_automatic_window_is_fitted_to_the_heart_and_then_left_to_the_user(cine, display):
     display.AutoWindowLevelOn()
     fitWindow(cine.proxy, heartOf(cine.proxy))
     assert not display.GetAutoWindowLevel()
     assert 230 < display.GetWindowLevelMax() < 300
-    display.SetWindowLevel(77, 33)
+    display.SetWindowLevel(1500, 750)
     fitWindow(cine.proxy, heartOf(cine.proxy))
-    assert (display.GetWindow(), display.GetLevel()) == (77, 33)
+    assert (display.GetWindow(), display.GetLevel()) == (1500, 750)
+
+
+@pytest.mark.parametrize(("chosen", "isKept"), [((200, 150), True), ((320, 160), True), ((1500, 750), False)])
+def test_a_window_of_the_file_or_the_user_is_kept_unless_it_hides_the_heart(cine, display, chosen, isKept):
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(*chosen)
+    fitWindow(cine.proxy, heartOf(cine.proxy))
+    assert ((display.GetWindow(), display.GetLevel()) == chosen) == isKept
