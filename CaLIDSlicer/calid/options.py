@@ -47,6 +47,9 @@ class Options:
     :param consistent: let the result explain the acquired slices, as means over their thickness.
     :param acquired: ``"keep"`` returns acquired slices bit for bit; ``"thin"`` synthesises them too, as thin as the
         slices between them, so that they cannot be seen in long-axis cuts.
+    :param align: breath-hold shifts of slices: ``"auto"`` takes them out before the gaps are filled and puts them back
+        after it, so that acquired slices stay and the wall between them is continuous; ``"straight"`` leaves them out,
+        so that acquired slices move too; ``"off"`` takes the slices as they are.
     :param uncertainty: also return the standard deviation of the real slices that the model predicts.
     :param models: folder of the model weights; ``None`` finds the bundled ones.
     :raises UnusableInput: naming the option, for a value that is of another kind or out of range.
@@ -72,6 +75,12 @@ class Options:
     consistent: bool = _choice(True, bool, "let the result explain the acquired slices")
     acquired: str = _choice(
         "keep", str, "acquired slices: bit for bit, or as thin as the others", choices=("keep", "thin")
+    )
+    align: str = _choice(
+        "auto",
+        str,
+        "breath-hold shifts: between the slices, of acquired slices too, or not at all",
+        choices=("auto", "straight", "off"),
     )
     uncertainty: bool = _choice(False, bool, "also return the predicted standard deviation")
     models: str | None = _choice(None, str, "folder of model weights (default: the bundled ones)", metavar="DIR")

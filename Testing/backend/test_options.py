@@ -26,6 +26,7 @@ options = st.builds(
     uncertainty=st.booleans(),
     thickness=st.none() | st.floats(1, 20),
     acquired=st.sampled_from(["keep", "thin"]),
+    align=st.sampled_from(["auto", "straight", "off"]),
     device=st.sampled_from(["auto", "cpu", "cuda:1"]),
     models=st.none() | st.just("some folder"),
 )

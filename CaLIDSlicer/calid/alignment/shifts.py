@@ -27,10 +27,10 @@ PIXEL = 2.5
 FIELD = 64
 """Pixels: 160 mm in the middle of the field of view, where the heart is; what is nearer to the middle counts more."""
 
-PHASES = 8
+PHASES = 4
 """Of a cine, evenly spread. They share the shifts, and more of them add nothing."""
 
-FEWEST_SLICES = 5
+FEWEST_SLICES = 6
 CAP = 30.0
 """mm. What seems shifted by more is left alone: a picture may fit anywhere that far away."""
 

@@ -37,7 +37,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_input(parser, "reconstruct")
     add = parser.add_argument
     add("output", type=Path, metavar="OUT", help=FORMATS)
-    add_options(parser, "spacing", "samples", "steps", "detail", "fill", "thickness", "acquired")
+    add_options(parser, "spacing", "samples", "steps", "detail", "fill", "thickness", "acquired", "align")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")

@@ -16,9 +16,9 @@ import numpy as np
 LOBES = 3
 
 
-def _axis_matrix(n_in: int, d_in: float, n_out: int, d_out: float) -> np.ndarray:
-    """(n_out, n_in) Lanczos weights; grids of ``n`` samples ``d`` mm apart with a common centre."""
-    centres = ((np.arange(n_out) - (n_out - 1) / 2) * d_out) / d_in + (n_in - 1) / 2
+def _axis_matrix(n_in: int, d_in: float, n_out: int, d_out: float, offset: float = 0.0) -> np.ndarray:
+    """(n_out, n_in) Lanczos weights; grids of ``n`` samples ``d`` mm apart whose centres are ``offset`` mm apart."""
+    centres = ((np.arange(n_out) - (n_out - 1) / 2) * d_out + offset) / d_in + (n_in - 1) / 2
     width = max(1.0, d_out / d_in)
     reach = math.ceil(LOBES * width)
     taps = np.floor(centres)[:, None].astype(int) + np.arange(-reach + 1, reach + 1)
@@ -28,6 +28,13 @@ def _axis_matrix(n_in: int, d_in: float, n_out: int, d_out: float) -> np.ndarray
     matrix = np.zeros((n_out, n_in))
     np.add.at(matrix, (np.arange(n_out)[:, None], np.clip(taps, 0, n_in - 1)), weights)
     return matrix.astype(np.float32)
+
+
+def displaced(picture: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """What (rows, columns) show, ``pixels`` further down and to the right, float32; what comes in repeats the edge."""
+    along = (_axis_matrix(n, 1.0, n, 1.0, -by) for n, by in zip(picture.shape, pixels.tolist(), strict=True))
+    rows, columns = along
+    return rows @ picture.astype(np.float32) @ columns.T
 
 
 @dataclass(frozen=True)

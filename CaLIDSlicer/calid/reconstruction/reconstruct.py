@@ -16,9 +16,10 @@ from calid.errors import StackWarning, UnusableInput
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel, load_model
 from calid.options import Options
-from calid.protocol import Event, Started
+from calid.protocol import Event, Started, Warned
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.fill import fill_rounds
+from calid.reconstruction.frame import CommonFrame
 from calid.reconstruction.gaps import OnPhase, fill_gaps
 from calid.reconstruction.slab import Slabs
 from calid.stacks.check import check_stack
@@ -35,7 +36,7 @@ DEFAULTS = Options()
 class DenseResult:
     """A dense stack and what is known about it.
 
-    :param stack: all slices; acquired ones equal the input voxel for voxel, unless they were to be thin.
+    :param stack: all slices; acquired ones equal the input voxel for voxel, unless they were to be thin or straight.
     :param uncertainty: (phases, slices, rows, columns) float32 standard deviation of the real slice around the
         model's mean, as the model predicts it, in the input's intensity units, 0 at acquired slices; ``None`` if not
         asked for.
@@ -90,16 +91,21 @@ def reconstruct(
     rounds = fill_rounds(plan, fill)
     counts = len(stack.voxels), len(stack.positions), len(plan.positions)
     progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
-    slabs = Slabs.of(_unpadded(stack), plan, thickness.mm) if options.consistent else None
+    frame = CommonFrame.of(stack, options.align)
+    for warning in frame.warnings:
+        progress(Warned(warning))
+    straight = frame.straighten(stack)
+    slabs = Slabs.of(_unpadded(straight), plan, thickness.mm) if options.consistent else None
     dense = _Gathered(stack, plan, options.uncertainty, gather)
 
     def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
+        voxels, spread = frame.put_back(plan, stack.voxels[phase] if keep else None, voxels, spread)
         dense.add(phase, voxels, spread)
         on_phase(phase, voxels, spread)
 
-    fill_gaps(stack, plan, model, sampling, rounds, finished, options.uncertainty, progress, slabs, keep)
+    fill_gaps(straight, plan, model, sampling, rounds, finished, options.uncertainty, progress, slabs, keep)
     facts = {"spacing_mm": options.spacing, **provenance(model, sampling, fill, where)}
-    facts |= _slab_facts(thickness, slabs, options.acquired)
+    facts |= _slab_facts(thickness, slabs, options.acquired) | frame.facts
     return DenseResult(dense.stack, dense.uncertainty, plan.for_choice(options.acquired).synthesised, facts)
 
 

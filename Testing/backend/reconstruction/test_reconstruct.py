@@ -268,3 +268,20 @@ def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
 def test_impossible_requests_are_refused(sparse, options, error):
     with pytest.raises(error):
         calid.reconstruct(sparse, **{"spacing": 4.0, "device": "cpu", **options})
+
+
+def test_a_shifted_slice_is_told_and_stays_and_what_is_around_it_follows():
+    sparse = make_phantom(slices=7, gap=8.0, matrix=(96, 96), pixel=1.7, seed=1).sparse
+    sparse.voxels[0, 3] = np.roll(sparse.voxels[0, 3], 4, axis=0)
+    events = []
+    auto, straight = (
+        calid.reconstruct(sparse, spacing=4.0, device="cpu", align=align, progress=events.append)
+        for align in ("auto", "straight")
+    )
+    assert any(isinstance(e, Warned) and e.message.startswith("slice 4 is shifted by") for e in events)
+    np.testing.assert_array_equal(auto.stack.voxels[:, ::2], sparse.voxels)
+    assert abs(auto.provenance["shifts_mm"][3][0] - 6.8) < 0.8
+    assert straight.provenance["align"] == "straight"
+    unshifted = np.roll(sparse.voxels[0, 3], -4, axis=0)[8:-8, 8:-8].astype(float)
+    moved = straight.stack.voxels[0, 6, 8:-8, 8:-8].astype(float)
+    assert np.abs(moved - unshifted).mean() < np.abs(sparse.voxels[0, 3, 8:-8, 8:-8] - unshifted).mean() / 3
