@@ -170,4 +170,4 @@ def test_a_worker_without_pytorch(run, makeVolume, makeWorker, services, pumpUnt
     makeVolume()
     widget = run(makeWorker("raise ModuleNotFoundError(\"No module named 'torch'\")"))
     pumpUntil(lambda: isIdle(widget))
-    assert "needs the Python package torch" in services.told[0]
+    assert "The Python package torch is not installed" in services.told[0]

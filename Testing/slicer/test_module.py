@@ -36,7 +36,7 @@ def module(monkeypatch):
         setattr(scripted, f"ScriptedLoadableModule{suffix}", Base)
     scripted.ScriptedLoadableModuleTest = TestBase
     stand_ins = {
-        "qt": ModuleType("qt"),
+        "qt": SimpleNamespace(QObject=object),
         "slicer.ScriptedLoadableModule": scripted,
         "slicer.i18n": SimpleNamespace(tr=str, translate=lambda _context, text: text),
         "slicer.parameterNodeWrapper": SimpleNamespace(
