@@ -56,7 +56,7 @@ def test_a_cine_is_done_phase_by_phase(cine: SliceStack, make_job, run) -> None:
     code, events, _ = run("succeed", folder)
     assert code == ExitCode.DONE
     assert [type(e) for e in events] == [Started, Warned, *[Progress, PhaseFinished] * 3, Done]
-    assert events[0] == Started("fake", "cpu", 3, 5, 13)
+    assert events[0] == Started("fake", "cpu", 3, 5, 13, 6.0, "assumed")
     for phase, finished in enumerate(e for e in events if isinstance(e, PhaseFinished)):
         dense, spread = np.load(folder / finished.dense), np.load(folder / finished.uncertainty)
         assert dense.dtype == cine.voxels.dtype
