@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calid.errors import CalidError, OutOfResources, UnusableInput, WeightsError
     from calid.files.reading import read_stack
     from calid.files.writing import write_stack
+    from calid.options import Options
     from calid.reconstruction.reconstruct import DenseResult, reconstruct
     from calid.stacks.plan import DensePlan, plan_slices
     from calid.stacks.stack import SliceStack
@@ -28,6 +29,7 @@ __all__ = [
     "CalidError",
     "DensePlan",
     "DenseResult",
+    "Options",
     "OutOfResources",
     "SliceStack",
     "UnusableInput",
@@ -43,6 +45,7 @@ _HOMES = {
     "errors": ("CalidError", "OutOfResources", "UnusableInput", "WeightsError"),
     "files.reading": ("read_stack",),
     "files.writing": ("write_stack",),
+    "options": ("Options",),
     "stacks.plan": ("DensePlan", "plan_slices"),
     "stacks.stack": ("SliceStack",),
     "reconstruction.reconstruct": ("DenseResult", "reconstruct"),
