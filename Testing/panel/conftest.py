@@ -74,7 +74,7 @@ def app(qtApplication, monkeypatch):
 
 @pytest.fixture
 def pumpUntil(app):
-    """Let Qt's event loop run until something is so; it fails after minutes, which only a machine that is busy takes."""
+    """Let Qt's event loop run until something is so; it fails after minutes, for a machine may be busy."""
 
     def pump(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 240
