@@ -80,7 +80,12 @@ def showComparisonLayout(scene) -> bool:
     """
     shown, node = arrangement(scene), scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     chosen = node and node.GetAttribute(_CHOSEN)
-    return _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
+    isShown = _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
+    # A scene that is closed takes the groups from the view nodes, and a layout that stays does not give them again.
+    for names, group in ((SPARSE_VIEWS, _SPARSE_GROUP), (DENSE_VIEWS, _DENSE_GROUP)):
+        for view in sliceViews(scene, names):
+            view.plane.SetViewGroup(group)
+    return isShown
 
 
 def arrangement(scene) -> int | None:
