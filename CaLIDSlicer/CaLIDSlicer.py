@@ -230,10 +230,10 @@ class CaLIDSlicerFileReader:
         return [f"{self.description()} (*{SampleData.SUFFIX})"]
 
     def load(self, properties: dict[str, Any]) -> bool:
-        volume = SampleData.loadSample(properties["fileName"])
-        if volume is None:
+        volumes = SampleData.loadSample(properties["fileName"])
+        if volumes is None:
             return False
-        self.parent.loadedNodes = [volume.GetID()]
+        self.parent.loadedNodes = [volume.GetID() for volume in volumes]
         return True
 
 

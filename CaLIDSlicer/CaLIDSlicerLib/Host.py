@@ -7,14 +7,18 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import slicer
 
-from calid.errors import CalidError
+from calid.errors import CalidError, Cancelled
 
 NOTICE_MILLISECONDS = 15_000
 """How long a notice stays in the status bar."""
+
+Result = TypeVar("Result")
 
 CALID_PARENT = Path(__file__).resolve().parents[1]
 
@@ -66,6 +70,43 @@ def pause(seconds: float) -> None:
     if app:
         app.processEvents()
     time.sleep(seconds)
+
+
+def computeWithProgress(compute: Callable[[Callable[[int], None]], Result], steps: int, text: str) -> Result:
+    """Return what ``compute`` returns, while a dialog shows how far it is; without a window, just compute.
+
+    :param compute: must not touch Slicer, for it runs in a thread of its own. It is given a function to call with the
+        number of steps done; that raises what ends the computation.
+    :param steps: of the whole computation.
+    :param text: of the dialog.
+    :raises Cancelled: if the user pressed *Cancel*.
+    """
+    if not (application() and slicer.util.mainWindow()):
+        return compute(lambda _done: None)
+    import qt
+
+    done, isCancelled = 0, False
+    modal = {"windowModality": qt.Qt.ApplicationModal}  # the event loop runs: nothing else is to be started in it
+    dialog = slicer.util.createProgressDialog(maximum=steps, labelText=text, windowTitle="CaLID", **modal)
+
+    def tell(number: int) -> None:
+        nonlocal done
+        done = number
+        if isCancelled:
+            raise Cancelled(f"it was cancelled after {number} of {steps} steps")
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(compute, tell)
+            while not future.done():
+                pause(0.05)  # the two threads share one interpreter
+                isCancelled = isCancelled or dialog.wasCanceled
+                if done > dialog.value:
+                    dialog.value = min(done, steps - 1)  # the last value would close it before the end
+            return future.result()
+    finally:
+        dialog.hide()
+        dialog.deleteLater()
 
 
 def callRegularly(function: Callable[[], None], milliseconds: int) -> Callable[[], None]:

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import slicer
 
+from calid.errors import Cancelled
 from calid.phantom.beating_heart import Phantom
 from calid.stacks.stack import SliceStack
 
-from ..Host import application
-from .VolumeBridge import freeName
+from ..Host import application, computeWithProgress
+from ..Translation import _
+from .VolumeBridge import freeName, sampleOf
 
 CATEGORY = "Cardiac"
 FILE_TYPE, SUFFIX = "CaLIDPhantom", ".calidphantom"
@@ -65,11 +67,17 @@ def registerSampleData(resourcesFolder: str | Path) -> None:
         )
 
 
-def loadSample(path: str | Path):
-    """Add the sample that a file names, show it, and return its volume node; ``None`` if there is no such sample."""
+def loadSample(path: str | Path) -> list | None:
+    """Add the sample that a file names, show it, and return its volume node, in a list.
+
+    The list is empty where the user has cancelled it; on ``None``, for no such sample, Slicer would try again.
+    """
     name = Path(path).read_text(encoding="utf-8").strip()
     load = {CINE_NAME: loadCine, STILL_NAME: loadStill}.get(name)
-    return load() if load else None
+    try:
+        return [load()] if load else None
+    except Cancelled:
+        return []
 
 
 def loadCine():
@@ -83,7 +91,10 @@ def loadStill():
 
 
 def addStill(shape: SampleShape | None = None):
-    """Add one sparse short-axis stack to the scene and return its volume node."""
+    """Add one sparse short-axis stack to the scene and return its volume node.
+
+    :raises Cancelled: if the user has cancelled it, as with a cine.
+    """
     stack = _scan(shape or SampleShape(), phases=1)
     volume = slicer.mrmlScene.AddNode(_volume(stack, freeName(slicer.mrmlScene, STILL_NAME)))
     _addDisplay(volume, stack)
@@ -94,6 +105,8 @@ def addCine(shape: SampleShape | None = None):
     """Add a sparse cine to the scene and return its proxy, the volume node that shows the selected phase.
 
     With it come a sequence node, indexed by the time in ms, and a browser node that plays it at the speed of a heart.
+
+    :raises Cancelled: if the user has cancelled it: it is computed beside Slicer's window, which shows how far it is.
     """
     scene, shape = slicer.mrmlScene, shape or SampleShape()
     stack = _scan(shape, shape.phases)
@@ -113,7 +126,7 @@ def addCine(shape: SampleShape | None = None):
 def _scan(shape: SampleShape, phases: int) -> SliceStack:
     """The sparse phantom with its axes in RAS, times in seconds."""
     phantom = Phantom(phases, shape.slices, shape.gap, shape.pixel, shape.matrix)
-    sparse = phantom.sparse
+    sparse = computeWithProgress(phantom.acquire, phases, _("The phantom is being computed ..."))
     return SliceStack(sparse.voxels, _LPS_TO_RAS @ sparse.frame, sparse.positions, sparse.times)
 
 
@@ -138,7 +151,7 @@ def _volume(stack: SliceStack, name: str):
 
 def _addDisplay(volume, stack: SliceStack) -> None:
     """One window for all phases: fitted to each, it would flicker."""
-    bright = float(np.percentile(stack.voxels, 99.5))
+    bright = float(np.percentile(sampleOf(stack.voxels), 99.5))
     volume.CreateDefaultDisplayNodes()
     volume.GetDisplayNode().AutoWindowLevelOff()
     volume.GetDisplayNode().SetWindowLevel(bright, bright / 2)

@@ -7,7 +7,7 @@ double-oblique short-axis stack (LPS, right-handed, hence from the apex to the b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -79,13 +79,21 @@ class Phantom:
     @cached_property
     def sparse(self) -> SliceStack:
         """The acquired stack, int16: thick slices with shifts and noise as asked for."""
+        return self.acquire()
+
+    def acquire(self, on_phase: Callable[[int], None] | None = None) -> SliceStack:
+        """Compute what :attr:`sparse` is.
+
+        :param on_phase: told after each phase how many there are by now; what it raises ends the computation.
+        """
         offsets = self.thickness * ((np.arange(_PROFILE_POINTS) + 0.5) / _PROFILE_POINTS - 0.5)
         offsets = offsets if self.thickness > 0 else np.zeros(1)
         positions = self._dense_positions[:: self._steps]
         fine = (positions[:, None] + offsets).ravel()
         thin = self._scan(self._grid(fine, np.repeat(self._shifts, offsets.size, axis=0)))
         thick = (image.reshape(self.slices, offsets.size, *self.matrix).mean(axis=1) for image in thin)
-        return self._stack(self._noisy(thick), positions)
+        images = self._noisy(thick)
+        return self._stack(_counted(images, on_phase) if on_phase else images, positions)
 
     @cached_property
     def dense(self) -> SliceStack:
@@ -194,6 +202,12 @@ class Phantom:
         middle = [(columns - 1) / 2, (rows - 1) / 2, (self.slices - 1) * self.gap / 2]
         frame[:3, 3] = -frame[:3, :3] @ middle
         return frame
+
+
+def _counted(images: Iterable[np.ndarray], on_phase: Callable[[int], None]) -> Iterator[np.ndarray]:
+    for number, image in enumerate(images, 1):
+        yield image
+        on_phase(number)
 
 
 def contraction(phase: float) -> float:

@@ -232,3 +232,17 @@ def test_window_cuts_out_what_it_says() -> None:
 
 def test_cover_is_the_fraction_of_a_pixel() -> None:
     assert cover(np.array([-5.0, 0.0, 5.0], np.float32), 1.4) == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_computing_tells_each_phase_and_ends_by_what_is_raised():
+    phantom, told = Phantom(phases=3, slices=2, matrix=(16, 16), pixel=8.0), []
+    assert np.array_equal(phantom.acquire(told.append).voxels, phantom.sparse.voxels)
+    assert told == [1, 2, 3]
+
+    def end(number: int) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        phantom.acquire(end)
+    assert told == [1, 2, 3, 1]

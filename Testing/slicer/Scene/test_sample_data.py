@@ -13,6 +13,7 @@ import pytest
 import slicer
 from PIL import Image
 
+from calid.errors import Cancelled
 from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.Scene import SampleData
 from CaLIDSlicerLib.Scene.SampleData import (
@@ -110,6 +111,7 @@ def application(monkeypatch):
     monkeypatch.setattr(slicer, "app", MagicMock(), raising=False)
     monkeypatch.setattr(slicer, "modules", MagicMock(), raising=False)
     monkeypatch.setattr(slicer.util, "setSliceViewerLayers", MagicMock())
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: None)
     monkeypatch.setattr(SampleData, "SampleShape", lambda: SMALL)
     return slicer
 
@@ -122,7 +124,7 @@ def download(source, folder: Path) -> Path:
 
 def test_what_is_downloaded_is_read_as_the_sample(application, browser, sources, tmp_path):
     registerSampleData(RESOURCES)
-    volumes = [loadSample(download(source, tmp_path)) for source in sources]
+    volumes = [volume for source in sources for volume in loadSample(download(source, tmp_path))]
     assert [volume.GetName() for volume in volumes] == [source.nodeNames for source in sources]
     assert browser().GetProxyNode(browser().GetMasterSequenceNode()) is volumes[0]
 
@@ -130,6 +132,17 @@ def test_what_is_downloaded_is_read_as_the_sample(application, browser, sources,
 def test_a_file_that_names_no_sample_is_none(application, tmp_path):
     (tmp_path / "other.calidphantom").write_text("another heart", encoding="utf-8")
     assert loadSample(tmp_path / "other.calidphantom") is None
+
+
+def test_a_sample_that_is_cancelled_is_nothing_and_not_tried_again(application, monkeypatch, tmp_path):
+    (tmp_path / "cine.calidphantom").write_text("CaLIDPhantomCine", encoding="utf-8")
+
+    def cancel(_compute, _steps, _text):
+        raise Cancelled("it was cancelled after 1 of 3 steps")
+
+    monkeypatch.setattr(SampleData, "computeWithProgress", cancel)
+    assert loadSample(tmp_path / "cine.calidphantom") == []
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
 
 
 def test_a_cine_is_shown_with_its_playback(application, browser):
