@@ -221,10 +221,16 @@ def isRunning() -> bool:
     return panel().run.activity.name != "NOTHING"
 
 
-def waitForRun(timeout: float = 240) -> str:
-    """Wait until what runs has ended; return the status that the panel shows."""
-    spin(lambda: not isRunning(), timeout)
+def waitForViews() -> None:
+    """Wait until a result that is being brought into the views is there."""
+    spin(lambda: not panel()._results.isShowing)
     spin(0.3)
+
+
+def waitForRun(timeout: float = 240) -> str:
+    """Wait until what runs has ended and is shown; return the status that the panel shows."""
+    spin(lambda: not isRunning(), timeout)
+    waitForViews()
     return ui().statusLabel.text
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import slicer
 import vtk
-from driving import apply, layoutNode, loadSample, panel, parameters, picture, spin, ui, waitForRun
+from driving import apply, layoutNode, loadSample, panel, parameters, picture, spin, ui, waitForRun, waitForViews
 from looking import pressed, shown
 
 SIZES = ("1280x720",)
@@ -61,7 +61,8 @@ def atFirstPhase(**settings: Any) -> Iterator[Any]:
     with worker("wait"):
         apply(**settings)
         spin(lambda: parameters().result not in (None, before))
-        spin(0.8)  # a second click comes too soon before
+        waitForViews()
+        spin(0.5)  # a second click comes too soon before
         yield parameters().result
 
 

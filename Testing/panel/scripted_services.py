@@ -99,6 +99,10 @@ class ScriptedDisplay:
         self.volume, self.shown, self.report = volume, {"comparison": True, "rendering": True}, None
         return True
 
+    def showInTurns(self, volume) -> SimpleNamespace:
+        self.showResult(volume)
+        return SimpleNamespace(isGoing=False, then=lambda follower: follower(), finish=lambda: None, stop=lambda: None)
+
     def showBeforeAfter(self, volume, fraction: float) -> bool:
         self.calls.append(("showBeforeAfter", volume, fraction))
         self._bringUp(volume, fraction=fraction, uncertainty=False)

@@ -18,6 +18,7 @@ SHOWN = (
     "putBack",
     "remember",
     "showBeforeAfter",
+    "showInTurns",
     "showReport",
     "showResult",
     "showSynthesised",

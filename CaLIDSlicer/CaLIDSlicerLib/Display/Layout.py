@@ -6,7 +6,7 @@ beyond its screen, and two would leave a wide one with small pictures of the sho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -41,8 +41,31 @@ WIDE_FROM = 1320
 """Width in pixels of all views from which four of them have room side by side, with all that stands in their bars."""
 
 _BEFORE, _CHOSEN = "CaLID.layoutBefore", "CaLID.arrangement"  # attributes of the layout node
-# Slicer draws the cuts of the views of a group into each other: two views of one plane must not be in one.
-_SPARSE_GROUP, _DENSE_GROUP, _PICTURE_GROUP = 27180, 27181, 27182
+_GREY = "#8C8C8C"
+
+
+class Look(NamedTuple):
+    """How a slice view can be told from others: label and colour, and its group.
+
+    Slicer draws the cuts of the views of a group into each other: two views of one plane must not be in one.
+    """
+
+    label: str
+    colour: str
+    group: int
+
+
+LOOKS = {
+    **{name: Look(label, colour, 27180) for name, (label, colour) in zip(SPARSE_VIEWS, PLANES.values(), strict=True)},
+    **{
+        name: Look(f"{label}+", colour, 27181)
+        for name, (label, colour) in zip(DENSE_VIEWS, PLANES.values(), strict=True)
+    },
+    **{
+        name: Look(label, _GREY, 27182 + number)
+        for number, (name, label) in enumerate(zip(PICTURE_VIEWS, ("real", "CaLID", "linear"), strict=True))
+    },
+}
 
 
 class SliceView(NamedTuple):
@@ -80,12 +103,21 @@ def showComparisonLayout(scene) -> bool:
     """
     shown, node = arrangement(scene), scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     chosen = node and node.GetAttribute(_CHOSEN)
-    isShown = _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
-    # A scene that is closed takes the groups from the view nodes, and a layout that stays does not give them again.
-    for names, group in ((SPARSE_VIEWS, _SPARSE_GROUP), (DENSE_VIEWS, _DENSE_GROUP)):
-        for view in sliceViews(scene, names):
-            view.plane.SetViewGroup(group)
-    return isShown
+    return _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
+
+
+def makeViews(scene) -> Iterator[None]:
+    """Make the slice views of a comparison, one for each step: Slicer makes them all at once, in half a second."""
+    if widthForViews() is None or arrangement(scene) is None:
+        return
+    for name in [*SPARSE_VIEWS, *DENSE_VIEWS]:
+        if scene.GetSingletonNode(name, "vtkMRMLSliceNode") is None:
+            node = slicer.vtkMRMLSliceNode()
+            node.SetSingletonTag(name)
+            node.SetName(name)
+            node.SetLayoutName(name)
+            scene.AddNode(node)
+            yield
 
 
 def arrangement(scene) -> int | None:
@@ -161,8 +193,19 @@ def _show(scene, layout: int) -> bool:
         if node.GetViewArrangement() not in OWN_LAYOUTS:  # else there would be no way back
             node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
         node.SetViewArrangement(layout)
+        _dress(scene)
         fitViews(OWN_SLICE_VIEWS)
     return isRegistered
+
+
+def _dress(scene) -> None:
+    """Give our views their looks: a layout does so for those that it makes only, and a closed scene takes groups."""
+    for view in sliceViews(scene, LOOKS):
+        look, plane = LOOKS[view.plane.GetLayoutName()], view.plane
+        with slicer.util.NodeModify(plane):
+            plane.SetLayoutLabel(look.label)
+            plane.SetLayoutColor(*(int(look.colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+            plane.SetViewGroup(look.group)
 
 
 def _best() -> int:
@@ -171,7 +214,7 @@ def _best() -> int:
 
 
 def _descriptions() -> dict[int, str]:
-    before, after = _comparisonViews(SPARSE_VIEWS, "", _SPARSE_GROUP), _comparisonViews(DENSE_VIEWS, "+", _DENSE_GROUP)
+    before, after = ([_sliceView(name) for name in names] for names in (SPARSE_VIEWS, DENSE_VIEWS))
     pairs = _box("vertical", [_row(pair) for pair in zip(before, after, strict=True)])
     columns = _box("vertical", [_row(before), _row(after)])
     volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
@@ -183,11 +226,10 @@ def _descriptions() -> dict[int, str]:
 
 
 def _selfCheck() -> str:
-    looks = zip(PICTURE_VIEWS, ("real", "CaLID", "linear"), strict=True)
-    pictures = [_sliceView(name, label, "#8C8C8C", _PICTURE_GROUP + n) for n, (name, label) in enumerate(looks)]
+    pictures = [_sliceView(name) for name in PICTURE_VIEWS]
     plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
     table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
-    return _box("vertical", [_row(pictures), _row([plot, table])])
+    return _box("vertical", [_row(pictures), _box("horizontal", [plot, table], sizes=(2, 3))])
 
 
 def _box(kind: str, items: Iterable[str], sizes: tuple[int, ...] = ()) -> str:
@@ -197,18 +239,13 @@ def _box(kind: str, items: Iterable[str], sizes: tuple[int, ...] = ()) -> str:
     return f'<layout type="{kind}" split="true">{content}</layout>'
 
 
-def _comparisonViews(names: list[str], mark: str, group: int) -> list[str]:
-    looks = zip(names, PLANES.values(), strict=True)
-    return [_sliceView(name, label + mark, colour, group) for name, (label, colour) in looks]
-
-
 def _row(views: Iterable[str]) -> str:
     return _box("horizontal", views)
 
 
-def _sliceView(name: str, label: str, colour: str, group: int) -> str:
-    properties = {"orientation": "Axial", "viewlabel": label, "viewcolor": colour, "viewgroup": group}
-    return _view("vtkMRMLSliceNode", name, **properties)
+def _sliceView(name: str) -> str:
+    look = LOOKS[name]
+    return _view("vtkMRMLSliceNode", name, orientation="Axial", viewlabel=look.label, viewcolor=look.colour)
 
 
 def _view(className: str, name: str, **properties: object) -> str:

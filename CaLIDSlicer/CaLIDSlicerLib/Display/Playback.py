@@ -20,13 +20,18 @@ def play(browser, playing: bool = True) -> bool:
     if browser is None:
         return False
     if playing:
-        if Host.application():
-            slicer.modules.sequences.showSequenceBrowser(browser)  # else its toolbar acts on another cine, or on none
+        offer(browser)
         browser.SetPlaybackRateFps(framesPerSecond(browser.GetMasterSequenceNode()))
         browser.SetPlaybackLooped(True)
         browser.SetPlaybackItemSkippingEnabled(True)  # a slow computer keeps the pace and leaves phases out
     browser.SetPlaybackActive(playing)
     return True
+
+
+def offer(browser) -> None:
+    """Show the toolbar that plays a sequence browser: left alone, it acts on another cine, or on none."""
+    if browser is not None and Host.application():
+        slicer.modules.sequences.showSequenceBrowser(browser)
 
 
 def browserOf(volume):

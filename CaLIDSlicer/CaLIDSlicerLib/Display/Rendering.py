@@ -39,13 +39,26 @@ def showVolumeRendering(volume, visible: bool = True, logic=None) -> bool:
     logic = logic or moduleLogic("volumerendering")
     if logic is None:
         return False
+    if visible:
+        prepare(volume, logic)
+        _cropToHeart(volume, logic)
     display = logic.GetFirstVolumeRenderingDisplayNode(volume)
-    if display is None and visible:
-        display = _create(volume, logic)
     if display is None:
         return False
     display.SetVisibility(visible)
     return True
+
+
+def prepare(volume, logic=None) -> None:
+    """Make the nodes that :func:`showVolumeRendering` shows, as far as they are missing."""
+    logic = logic or moduleLogic("volumerendering")
+    if logic is None or logic.GetFirstVolumeRenderingDisplayNode(volume):
+        return
+    display = logic.CreateDefaultVolumeRenderingNodes(volume)
+    display.SetVisibility(False)
+    display.GetVolumePropertyNode().SetName(f"{volume.GetName()} look")  # Slicer names it after its preset for MR
+    heart = _heartIn(volume)
+    applyBrightBloodLook(display.GetVolumePropertyNode(), heart.within(voxelsOf(volume), volume.GetSpacing()))
 
 
 def hideRenderings(volumes) -> None:
@@ -71,13 +84,8 @@ def _displaysOf(volume) -> list:
     return [display for display in displays if display and display.IsA(RENDERING)]
 
 
-def _create(volume, logic):
-    display = logic.CreateDefaultVolumeRenderingNodes(volume)
-    display.GetVolumePropertyNode().SetName(f"{volume.GetName()} look")  # Slicer names it after its preset for MR
-    heart = heartOf(inputOf(volume) or volume)  # a result may not have all phases yet
-    applyBrightBloodLook(display.GetVolumePropertyNode(), heart.within(voxelsOf(volume), volume.GetSpacing()))
-    _cropToHeart(volume, heart, display, logic)
-    return display
+def _heartIn(volume) -> Heart:
+    return heartOf(inputOf(volume) or volume)  # a result may not have all phases yet
 
 
 def applyBrightBloodLook(propertyNode, voxels: np.ndarray) -> None:
@@ -104,8 +112,11 @@ def _levels(voxels: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(levels - least * np.arange(len(levels))) + least * np.arange(len(levels))
 
 
-def _cropToHeart(volume, heart: Heart, display, logic) -> None:
+def _cropToHeart(volume, logic) -> None:
     """Leave out the chest wall, which is as bright as blood and lies in front of the heart."""
+    display, heart = logic.GetFirstVolumeRenderingDisplayNode(volume), _heartIn(volume)
+    if display.GetROINode():
+        return
     region = logic.CreateROINode(display)
     affine, slices = worldMatrix(volume), volume.GetImageData().GetDimensions()[2]
     steps = np.linalg.norm(affine[:3, :3], axis=0)

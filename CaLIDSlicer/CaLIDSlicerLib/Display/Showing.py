@@ -12,22 +12,21 @@ from collections.abc import Callable
 import slicer
 
 from . import Overlay, Playback, Rendering, SelfCheckPage
-from .Geometry import extentsOf, look, planesOf, scaleToFit
-from .Heart import heartOf
+from .Comparison import fillViews, lookAtHeart
 from .Layout import (
-    DENSE_VIEWS,
-    SPARSE_VIEWS,
+    COMPARISON_LAYOUTS,
+    arrangement,
     inputOf,
+    makeViews,
     showComparisonLayout,
-    sliceViews,
     viewsOnScreen,
     viewsShowing,
 )
 from .Modules import resetThreeDViews, settleViews
 from .Shown import isReportShown, resultsIn, shownOf
+from .Turns import Steps, Turns, atOnce
 from .ViewState import ViewState
 from .Watch import ViewWatch
-from .Window import fitWindow
 
 __all__ = [
     "begin",
@@ -39,6 +38,7 @@ __all__ = [
     "putBack",
     "remember",
     "showBeforeAfter",
+    "showInTurns",
     "showReport",
     "showResult",
     "showSynthesised",
@@ -53,12 +53,15 @@ begin, end, listen = _watch.begin, _watch.end, _watch.listen
 
 def showResult(volume) -> bool:
     """Show a dense volume beside its input, in three planes through the heart and in 3D."""
-    scene = volume.GetScene()
-    if scene is None:
-        return False
-    with _watch.changing(scene):
-        _watch.memory.remember(scene, volume.GetID())
-        return showComparisonLayout(scene) and _fillViews(volume)
+    return atOnce(_showing(volume))
+
+
+def showInTurns(volume) -> Turns:
+    """As :func:`showResult`, while the window goes on to answer: six new views and a rendering take a second or so.
+
+    It ends undone where there are no views, or the user turns to others meanwhile.
+    """
+    return Turns(_showing(volume))
 
 
 def leave() -> bool:
@@ -141,34 +144,39 @@ def _bringUp(volume, isSeen: Callable) -> bool:
     return isInScene and (bool(isSeen(volume)) or (showResult(volume) and bool(isSeen(volume))))
 
 
-def _fillViews(volume) -> bool:
-    settleViews()
+def _showing(volume) -> Steps:
     scene = volume.GetScene()
-    if scene is None or not sliceViews(scene, DENSE_VIEWS):  # the event loop has run, and may have cancelled the job
+    if scene is None:
         return False
-    sparse = inputOf(volume)
-    _fillRow(SPARSE_VIEWS, scene, background=sparse)
-    _fillRow(DENSE_VIEWS, scene, background=volume)
-    _lookAtHeart(scene, sparse or volume)
-    if showVolumeRendering(volume):
-        resetThreeDViews()
+    with _watch.changing(scene):
+        _watch.memory.remember(scene, volume.GetID())
+        Playback.offer(Playback.browserOf(volume))
+    yield
+    yield from makeViews(scene)
+    with _watch.changing(scene):
+        if not _isThere(volume, scene) or not showComparisonLayout(scene):
+            return False
+    yield
+    with _watch.changing(scene):
+        settleViews()
+    for step in (fillViews, lookAtHeart, Rendering.prepare, _render, _frame):
+        with _watch.changing(scene):
+            # The event loop has run: the job may have been cancelled, and the user have turned to other views.
+            if not _isThere(volume, scene) or arrangement(scene) not in COMPARISON_LAYOUTS or step(volume) is False:
+                return False
+        yield
     return True
 
 
-def _fillRow(names, scene, background) -> None:
-    for view in sliceViews(scene, names):
-        view.layers.SetBackgroundVolumeID(background.GetID() if background else None)
-        view.layers.SetForegroundVolumeID(None)
-        view.layers.SetLabelVolumeID(None)
+def _isThere(volume, scene) -> bool:
+    return volume.GetScene() is scene
 
 
-def _lookAtHeart(scene, volume) -> None:
-    """Both rows look at the same planes at one scale: through the sparse volume's middle gap, where the gain is."""
-    heart = heartOf(volume)
-    fitWindow(volume, heart)
-    planes, extents = planesOf(volume, heart), extentsOf(volume, heart)
-    rows = [sliceViews(scene, names) for names in (SPARSE_VIEWS, DENSE_VIEWS)]
-    scales = [scaleToFit(view.plane, extent) for row in rows for view, extent in zip(row, extents, strict=False)]
-    for row in rows:
-        for view, plane in zip(row, planes, strict=False):
-            look(view.plane, plane, max(scales))
+def _render(volume) -> None:
+    Rendering.hideRenderings(result for result in resultsIn(volume.GetScene()) if result is not volume)
+    Rendering.showVolumeRendering(volume)
+
+
+def _frame(volume) -> None:
+    if Rendering.isRendered(volume):
+        resetThreeDViews()

@@ -57,6 +57,7 @@ class ViewState:
             _restore(view, *self._views[view.plane.GetLayoutName()], self._scene)
         for node, values in self._cameras:
             _setValues(node, values)
+            node.ResetClippingRange()  # it was that of the result, beside which the camera may look now
         for node in _nodes(self._scene, RENDERING):
             wasVisible = node.GetID() in self._rendered
             if wasVisible or isOurs(node.GetDisplayableNode()):  # what else the user renders is not ours to hide

@@ -153,6 +153,8 @@ class ViewWatch(VTKObservationMixin):
         self._layoutAfterClose = layoutBefore(scene) if arrangement(scene) in OWN_LAYOUTS else None
         self._window.release()
         self.memory.forget()
+        for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode", scene):
+            browser.SetPlaybackActive(False)  # the button of Slicer's toolbar would stay down
         for view in sliceViews(scene, OWN_SLICE_VIEWS):
             _empty(view.layers)  # the next scene gives the same IDs to other volumes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -23,24 +24,30 @@ class PanelResults:
         self._volume: Any = None
         self._report: Any = None
         self._before: Any = None
-        ui.beforeAfterButton.clicked.connect(self._onBeforeAfter)
-        ui.fadeSlider.valueChanged.connect(self._onFade)
-        ui.uncertaintyButton.clicked.connect(self._onUncertainty)
-        ui.synthesisedButton.clicked.connect(self._onSynthesised)
-        ui.renderingButton.clicked.connect(self._onRendering)
-        ui.playButton.clicked.connect(self._onPlay)
-        ui.showSelfCheckButton.clicked.connect(self._onShowReport)
+        self._showing: Any = None
+        ui.beforeAfterButton.clicked.connect(self._pressed(self._onBeforeAfter))
+        ui.fadeSlider.valueChanged.connect(self._pressed(self._onFade))
+        ui.uncertaintyButton.clicked.connect(self._pressed(self._onUncertainty))
+        ui.synthesisedButton.clicked.connect(self._pressed(self._onSynthesised))
+        ui.renderingButton.clicked.connect(self._pressed(self._onRendering))
+        ui.playButton.clicked.connect(self._pressed(self._onPlay))
+        ui.showSelfCheckButton.clicked.connect(self._pressed(self._onShowReport))
 
     def setVolume(self, volume: Any) -> None:
         """Choose the dense volume that the buttons act on; ``None`` or any other volume disables them."""
         self._volume = volume
         self.refresh()
 
+    @property
+    def isShowing(self) -> bool:
+        """Whether a result is being brought into the views."""
+        return self._showing is not None and self._showing.isGoing
+
     def showFirstPhase(self, job: Any) -> None:
         """Show a result as soon as there is something to see, unless the user is at work elsewhere."""
         self._before = self._display.remember() if self._services.isInFront() else None
         if self._before:
-            self._display.showResult(job.volume)
+            self._show(job.volume)
         self.refresh()
 
     def showFinished(self, job: Any, wasShown: bool) -> None:
@@ -49,23 +56,48 @@ class PanelResults:
         :param wasShown: whether its first phase was here before; then what the user has made of the views is kept.
         """
         if self._services.isInFront():
-            isSeen = wasShown and self._display.shownOf(job.volume).comparison
             if not wasShown:
-                isSeen = self._display.showResult(job.volume)
-            if isSeen and isWhole(job.volume):
-                self._display.play(job.volume, True)
+                self._show(job.volume)
+            if self.isShowing or not wasShown:
+                self._showing.then(lambda: self._playWhole(job.volume))
+            elif self._display.shownOf(job.volume).comparison:
+                self._playWhole(job.volume)
         self.refresh()
 
     def takeBack(self) -> None:
         """A result that was shown before its end is gone: the views show what they showed before it."""
-        if self._before:
-            self._display.putBack(self._before)
+        before = self._before
         self.forgetViews()
+        if before:
+            self._display.putBack(before)
         self.refresh()
 
     def forgetViews(self) -> None:
         """What the views showed before is of no use any more."""
-        self._before = None
+        if self._showing is not None:
+            self._showing.stop()
+        self._before = self._showing = None
+
+    def _show(self, volume: Any) -> None:
+        if self._showing is not None:
+            self._showing.stop()
+        self._showing = self._display.showInTurns(volume)
+        self._showing.then(self.refresh)
+
+    def _playWhole(self, volume: Any) -> None:
+        if isWhole(volume):
+            self._display.play(volume, True)
+            self.refresh()
+
+    def _pressed(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
+        """A handler of a control that acts on views which show all that they are about to show."""
+
+        def handle(value: Any) -> None:
+            if self._showing is not None:
+                self._showing.finish()
+            handler(value)
+
+        return handle
 
     def setReport(self, report: Any) -> None:
         """Show what a self-check found; ``None`` before there was one."""
