@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
-from driving import isRunning, panel, parameters, spin, ui, waitForRun, widget
+from driving import isRunning, panel, parameters, spin, ui, waitForRun, waitForViews, widget
 from watching import Silence
 
 from CaLIDSlicerLib.Host import CALID_PARENT, workerCommand
@@ -21,10 +21,10 @@ from CaLIDSlicerLib.Setup.DeviceProbe import DeviceReport
 PHASES, SLICES, MATRIX = 30, 12, 256
 MOST_SECONDS = 0.2
 """Of computing between two turns of the event loop, in one call of ours."""
-VIEWS_SECONDS = 0.9
-"""The same where our views are filled at the end of a run, or put back with the scene before a cancel returns."""
-SHOWING_SECONDS = 1.5
-"""The same where a layout of six new views is made, which Slicer does at once."""
+VIEWS_SECONDS = 0.7
+"""The same where the scene and the views are as they were before a cancel returns."""
+SHOWING_SECONDS = 0.8
+"""The same where Slicer draws six new views for the first time, which it does at once."""
 
 WORKER = f"""
 import sys, time
@@ -63,7 +63,8 @@ def test_a_cine_of_30_phases_does_not_freeze_the_window():
         start()
         with Silence() as showing:
             spin(lambda: job().volume, 120)
-            spin(2)
+            waitForViews()
+            spin(1)
         with Silence() as adding:
             spin(lambda: len(job()._missing) < 3, 300)
         with Silence() as ending:
@@ -73,7 +74,7 @@ def test_a_cine_of_30_phases_does_not_freeze_the_window():
     assert choosing.cpu < 2 * MOST_SECONDS, choosing.cpu
     assert showing.cpu < SHOWING_SECONDS, showing.cpu
     assert adding.cpu < MOST_SECONDS, adding.cpu
-    assert ending.cpu < VIEWS_SECONDS, ending.cpu
+    assert ending.cpu < 2 * MOST_SECONDS, ending.cpu
 
 
 def test_a_cancel_that_keeps_phases_or_takes_them_back_does_not_freeze_the_window():

@@ -7,7 +7,7 @@ from driving import loadSample, needsModel, panel, parameters, reconstruct, spin
 from looking import cutOffInPanel, panelWidth
 
 LONG = "Trust its slices no more than interpolated ones, and treat those next to it with caution. " * 6
-SIZES = ("1366x768",)
+SIZES = ("1280x720", "1366x768")
 SMALL = {"slices": 5, "pixel": 3.0, "matrix": (64, 64)}
 
 
@@ -40,6 +40,8 @@ def test_the_verdict_of_a_self_check_is_whole():
     assert any(f"Slice {number} " in ui().verdictLabel.text for number in (2, 3, 4))
     assert cutOffInPanel() == []
     assert ticksOfPlot() == ["2", "3", "4"]
+    table = slicer.app.layoutManager().tableWidget(0).tableView()
+    assert table.horizontalHeader().length() <= table.viewport().width, "columns are beyond the edge"
 
 
 def ticksOfPlot() -> list[str]:

@@ -229,7 +229,7 @@ def _selfCheck() -> str:
     pictures = [_sliceView(name) for name in PICTURE_VIEWS]
     plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
     table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
-    return _box("vertical", [_row(pictures), _box("horizontal", [plot, table], sizes=(2, 3))])
+    return _box("vertical", [_row(pictures), _box("horizontal", [plot, table], sizes=(1, 2))])
 
 
 def _box(kind: str, items: Iterable[str], sizes: tuple[int, ...] = ()) -> str:

@@ -17,27 +17,28 @@ def moduleLogic(name: str):
     return module.logic() if module else None
 
 
-def _layoutManager():
+def layoutManager():
+    """What holds the widgets of the views, or ``None``."""
     app = Host.application()
     return app.layoutManager() if app else None
 
 
 def settleViews() -> None:
     """Let new views get their size, which the event loop gives them."""
-    if _layoutManager():
+    if layoutManager():
         Host.application().processEvents()
 
 
 def resetThreeDViews() -> None:
     """Bring all that is visible into the 3D views."""
-    manager = _layoutManager()
+    manager = layoutManager()
     if manager:
         manager.resetThreeDViews()
 
 
 def drawingOf(className: str, name: str):
     """The Qt view that draws a slice view (vtkMRMLSliceNode) or a 3D view (vtkMRMLViewNode) of this name."""
-    manager = _layoutManager()
+    manager = layoutManager()
     if manager is None:
         return None
     if className == "vtkMRMLSliceNode":
@@ -50,7 +51,7 @@ def drawingOf(className: str, name: str):
 
 def widthForViews() -> int | None:
     """Width in pixels of all views together; ``None`` where there are none."""
-    manager = _layoutManager()
+    manager = layoutManager()
     viewport = manager.viewport() if manager else None
     return viewport.width if viewport else None
 
@@ -61,24 +62,26 @@ def fitViews(names) -> None:
     Left alone, a view is as wide as its bar with all that may stand in it, which pushes a small window beyond its
     screen; and all names get the room of two letters.
     """
-    manager = _layoutManager()
+    manager = layoutManager()
     for name in names if manager else ():
         widget = manager.sliceWidget(name)
         if widget is None:
             continue
         widget.setMinimumWidth(_LEAST_WIDTH)
-        for label in slicer.util.findChildren(widget, name="ViewLabel"):
+        label = widget.findChild("QLabel", "ViewLabel")
+        if label:
             label.setMinimumWidth(label.sizeHint.width())
 
 
 def offerLayouts(layouts: dict[str, int]) -> None:
     """Add layouts, by their names, to the menu of Slicer's toolbar, which switches by the data of its entries."""
-    window = slicer.util.mainWindow() if _layoutManager() else None
-    bars = slicer.util.findChildren(window, name="ViewToolBar") if window else []
-    module: Any = getattr(slicer.modules, "calidslicer", None) if bars else None
-    for bar in bars if module else []:
-        menu = bar.widgetForAction(bar.actions()[0]).menu()
-        known = [entry.data() for entry in menu.actions()]  # from before the module was reloaded
-        for name, layout in layouts.items():
-            if layout not in known:
-                menu.addAction(module.icon, name).setData(layout)  # without an icon the toolbar shows the long name
+    window = slicer.util.mainWindow() if layoutManager() else None
+    bar = window.findChild("QToolBar", "ViewToolBar") if window else None
+    module: Any = getattr(slicer.modules, "calidslicer", None)
+    if bar is None or module is None:
+        return
+    menu = bar.widgetForAction(bar.actions()[0]).menu()
+    known = [entry.data() for entry in menu.actions()]  # from before the module was reloaded
+    for name, layout in layouts.items():
+        if layout not in known:
+            menu.addAction(module.icon, name).setData(layout)  # without an icon the toolbar shows the long name

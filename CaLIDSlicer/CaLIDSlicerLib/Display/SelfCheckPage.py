@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import vtk
 
-from .. import Host
 from .Geometry import extentsOf, look, planesOf, scaleToFit
 from .Heart import heartOf
 from .Layout import PICTURE_VIEWS, PLOT_VIEW, TABLE_VIEW, inputOf, showSelfCheckLayout, sliceViews
-from .Modules import settleViews
+from .Modules import layoutManager, settleViews
 
 
 def showReport(report) -> bool:
@@ -28,13 +27,13 @@ def showReport(report) -> bool:
         _tickAtSlices(plotView, [checked.number for checked in report.slices])
     if tableView:
         tableView.SetTableNodeID(report.table.GetID())
+        _hideRowNumbers(tableView)
     return True
 
 
 def _tickAtSlices(plotView, numbers) -> None:
     """Mark whole slices on the axis: left alone, it would also mark the middle between two of them."""
-    app = Host.application()
-    manager = app.layoutManager() if app else None
+    manager = layoutManager()
     widgets = [manager.plotWidget(index) for index in range(manager.plotViewCount)] if manager else []
     at, labels = vtk.vtkDoubleArray(), vtk.vtkStringArray()
     for number in numbers:
@@ -43,6 +42,15 @@ def _tickAtSlices(plotView, numbers) -> None:
     for widget in widgets:
         if widget.mrmlPlotViewNode() is plotView:
             widget.plotView().chart().GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(at, labels)
+
+
+def _hideRowNumbers(tableView) -> None:
+    """They are not those of the slices, beside which they stand."""
+    manager = layoutManager()
+    widgets = [manager.tableWidget(index) for index in range(manager.tableViewCount)] if manager else []
+    for widget in widgets:
+        if widget.mrmlTableViewNode() is tableView:
+            widget.tableView().verticalHeader().hide()
 
 
 def _showPictures(scene, report) -> None:

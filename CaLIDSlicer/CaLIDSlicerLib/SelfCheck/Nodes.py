@@ -17,7 +17,7 @@ from ..Scene.VolumeBridge import addVolumeLike, copyWindowLevel, fixWindow, free
 from .Report import CheckedSlice
 
 SLICE, MODEL, LINEAR = "slice", "PSNR model (dB)", "PSNR linear (dB)"
-COLUMNS = (SLICE, "position (mm)", MODEL, "SSIM model", LINEAR, "SSIM linear")
+COLUMNS = (SLICE, "at (mm)", MODEL, "SSIM model", LINEAR, "SSIM linear")
 """The columns of the table, in the order of :class:`CheckedSlice`."""
 
 HEADROOM = 0.4

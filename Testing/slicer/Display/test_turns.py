@@ -17,7 +17,7 @@ def loop(monkeypatch) -> list:
         called.append(function)
         return lambda: called.remove(function)
 
-    monkeypatch.setattr(Host, "application", lambda: object())
+    monkeypatch.setattr(Host, "application", object)
     monkeypatch.setattr(Host, "callRegularly", callRegularly)
     return called
 

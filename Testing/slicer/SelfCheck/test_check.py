@@ -54,7 +54,7 @@ def test_scores_are_a_table(sparse, checkingWorker):
     table = report.table
     assert [checked.index for checked in report.slices] == [1, 2, 3, 4]
     assert slicer.util.arrayFromTableColumn(table, "slice").tolist() == [2, 3, 4, 5]
-    assert slicer.util.arrayFromTableColumn(table, "position (mm)").tolist() == [8, 16, 24, 32]
+    assert slicer.util.arrayFromTableColumn(table, "at (mm)").tolist() == [8, 16, 24, 32]
     assert slicer.util.arrayFromTableColumn(table, "PSNR model (dB)").tolist() == [20.5, 23, 24, 25]
     assert slicer.util.arrayFromTableColumn(table, "PSNR linear (dB)").tolist() == [21, 22, 23, 24]
     assert slicer.util.arrayFromTableColumn(table, "SSIM model").tolist() == [0.8] * 4
