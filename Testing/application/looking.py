@@ -9,6 +9,8 @@ import qt
 import slicer
 from driving import screenSize, spin, widget
 
+ARROW = 28
+"""Pixels of a combo box beside its text: the arrow and the frame."""
 TEXTS = ("QLabel", "QPushButton", "QToolButton", "QCheckBox", "QRadioButton")
 
 
@@ -83,6 +85,18 @@ def cutOffInPanel() -> list[str]:
     shown = [item for item in found if item.isVisibleTo(top) and item.visible and item.text and isOurs(item)]
     assert shown, "nothing of the panel is visible"
     return [text for text in map(_cutOff, shown) if text]
+
+
+def cutOffChoices() -> list[str]:
+    """What our combo boxes offer and have no room to show once it is chosen; nodes have names of any length."""
+    boxes = [item for name, item in vars(widget().ui).items() if name.endswith("ComboBox")]
+    assert boxes
+    found = []
+    for box in boxes:
+        room = box.width - ARROW
+        texts = [box.itemText(number) for number in range(box.count)]
+        found += [f"{text}: {room} px" for text in texts if box.fontMetrics().boundingRect(text).width() > room]
+    return found
 
 
 def isOurs(item: Any) -> bool:

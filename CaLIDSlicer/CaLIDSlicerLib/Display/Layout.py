@@ -91,6 +91,7 @@ def registerLayouts(scene) -> bool:
                 node.SetViewArrangement(layout)  # restored before there was a description
     offerLayouts({_("CaLID: before beside after"): COMPARISON_LAYOUT, _("CaLID: before above after"): WIDE_LAYOUT})
     if node.GetViewArrangement() in OWN_LAYOUTS:
+        dressViews(scene)
         fitViews(OWN_SLICE_VIEWS)
     return True
 
@@ -118,6 +119,16 @@ def makeViews(scene) -> Iterator[None]:
             node.SetLayoutName(name)
             scene.AddNode(node)
             yield
+
+
+def dressViews(scene) -> None:
+    """Give our views their looks: a layout does so for those that it makes only, and a closed scene takes groups."""
+    for view in sliceViews(scene, LOOKS):
+        look, plane = LOOKS[view.plane.GetLayoutName()], view.plane
+        with slicer.util.NodeModify(plane):
+            plane.SetLayoutLabel(look.label)
+            plane.SetLayoutColor(*(int(look.colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+            plane.SetViewGroup(look.group)
 
 
 def arrangement(scene) -> int | None:
@@ -193,19 +204,9 @@ def _show(scene, layout: int) -> bool:
         if node.GetViewArrangement() not in OWN_LAYOUTS:  # else there would be no way back
             node.SetAttribute(_BEFORE, str(node.GetViewArrangement()))
         node.SetViewArrangement(layout)
-        _dress(scene)
+        dressViews(scene)
         fitViews(OWN_SLICE_VIEWS)
     return isRegistered
-
-
-def _dress(scene) -> None:
-    """Give our views their looks: a layout does so for those that it makes only, and a closed scene takes groups."""
-    for view in sliceViews(scene, LOOKS):
-        look, plane = LOOKS[view.plane.GetLayoutName()], view.plane
-        with slicer.util.NodeModify(plane):
-            plane.SetLayoutLabel(look.label)
-            plane.SetLayoutColor(*(int(look.colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
-            plane.SetViewGroup(look.group)
 
 
 def _best() -> int:
@@ -219,7 +220,7 @@ def _descriptions() -> dict[int, str]:
     columns = _box("vertical", [_row(before), _row(after)])
     volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
     return {
-        COMPARISON_LAYOUT: _box("horizontal", [pairs, volume], sizes=(2, 1)),
+        COMPARISON_LAYOUT: _box("horizontal", [pairs, volume], sizes=(13, 7)),
         WIDE_LAYOUT: _box("horizontal", [columns, volume], sizes=(3, 1)),
         SELF_CHECK_LAYOUT: _selfCheck(),
     }

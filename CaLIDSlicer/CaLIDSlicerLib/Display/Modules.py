@@ -76,9 +76,9 @@ def fitViews(names) -> None:
 def offerLayouts(layouts: dict[str, int]) -> None:
     """Add layouts, by their names, to the menu of Slicer's toolbar, which switches by the data of its entries."""
     window = slicer.util.mainWindow() if layoutManager() else None
-    bar = window.findChild("QToolBar", "ViewToolBar") if window else None
-    module: Any = getattr(slicer.modules, "calidslicer", None)
-    if bar is None or module is None:
+    bar: Any = window.findChild("QToolBar", "ViewToolBar") if window else None
+    module: Any = getattr(slicer.modules, "calidslicer", None) if bar else None
+    if module is None:
         return
     menu = bar.widgetForAction(bar.actions()[0]).menu()
     known = [entry.data() for entry in menu.actions()]  # from before the module was reloaded

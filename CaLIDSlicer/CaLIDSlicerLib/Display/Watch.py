@@ -12,7 +12,16 @@ from slicer.util import VTKObservationMixin
 
 from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import nodesShowing
-from .Layout import OWN_LAYOUTS, OWN_SLICE_VIEWS, arrangement, inputOf, layoutBefore, leaveOwnLayout, sliceViews
+from .Layout import (
+    OWN_LAYOUTS,
+    OWN_SLICE_VIEWS,
+    arrangement,
+    dressViews,
+    inputOf,
+    layoutBefore,
+    leaveOwnLayout,
+    sliceViews,
+)
 from .Overlay import showLegend
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
@@ -101,6 +110,8 @@ class ViewWatch(VTKObservationMixin):
             listener()
 
     def _follow(self) -> None:
+        if arrangement(self._scene) in OWN_LAYOUTS:
+            dressViews(self._scene)  # those that a toolbar has brought up
         self._together.keep(twinsIn(self._scene))
         for volume in resultsIn(self._scene):
             showLegend(volume)

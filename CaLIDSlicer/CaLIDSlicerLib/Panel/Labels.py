@@ -45,6 +45,15 @@ def fit(label: Any) -> None:
     label.setMinimumHeight(max(label.heightForWidth(label.contentsRect().width()), 0))
 
 
+def bringIntoView(widget: Any) -> None:
+    """Scroll the panel to a widget, in a window that has not room for all of it."""
+    around = widget.parent()
+    while around is not None and not around.inherits("QScrollArea"):
+        around = around.parent()
+    if around is not None:
+        around.ensureWidgetVisible(widget)
+
+
 def breakable(path: str) -> str:
     """A path that may be broken into lines between its folders: unbroken, it would make the whole panel wider."""
     return path.replace("/", "/\u200b").replace("\\", "\\\u200b")

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..Display.Playback import browserOf, isWhole
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
-from .Labels import say
+from .Labels import bringIntoView, say
 from .Services import PanelServices
 
 
@@ -102,9 +102,11 @@ class PanelResults:
     def setReport(self, report: Any) -> None:
         """Show what a self-check found; ``None`` before there was one."""
         self._report = report
+        self.refresh()
         if report and self._services.isInFront():
             self._display.showReport(report)
-        self.refresh()
+            self.refresh()
+            bringIntoView(self._ui.verdictLabel)  # it is below the edge of a small window
 
     def refresh(self) -> None:
         """Enable what can be shown of the chosen volume, and press what is shown of it."""

@@ -27,8 +27,8 @@ def deviceLabel(name: str) -> str:
     """
     labels = {
         "auto": _("Automatic"),
-        "cuda": _("NVIDIA graphics card (CUDA)"),
-        "mps": _("Apple graphics processor (MPS)"),
+        "cuda": _("NVIDIA card (CUDA)"),
+        "mps": _("Apple GPU (MPS)"),
         "cpu": _("Processor (CPU)"),
     }
     return labels.get(name, name)

@@ -58,6 +58,18 @@ def test_an_arrangement_restored_before_its_layout_was_known_gets_its_views(view
     assert layoutNode.IsLayoutDescription(DisplayLayout.SELF_CHECK_LAYOUT)
 
 
+def test_views_that_the_toolbar_brings_up_are_in_groups_of_their_own(views, scene):
+    Display.begin(scene)
+    try:
+        assert DisplayLayout.registerLayouts(scene)
+        scene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(DisplayLayout.COMPARISON_LAYOUT)
+        rows = [[view.plane.GetViewGroup() for view in sliceViews(scene, row)] for row in (SPARSE_VIEWS, DENSE_VIEWS)]
+        assert [len(set(row)) for row in rows] == [1, 1]
+        assert not set(rows[0]) & set(rows[1])
+    finally:
+        Display.end()
+
+
 def test_registering_the_layouts_leaves_the_users_own_alone(views, scene):
     layoutNode = views.layout.GetLayoutNode()
     before = layoutNode.GetViewArrangement()
