@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from calid.version import __version__
 
 if TYPE_CHECKING:
+    from calid.dicom.opening import read_stack
+    from calid.dicom.study import Study, read_study
     from calid.errors import CalidError, OutOfResources, UnusableInput, WeightsError
-    from calid.files.reading import read_stack
     from calid.files.writing import write_stack
     from calid.options import Options
     from calid.reconstruction.reconstruct import DenseResult, reconstruct
@@ -32,18 +33,21 @@ __all__ = [
     "Options",
     "OutOfResources",
     "SliceStack",
+    "Study",
     "UnusableInput",
     "WeightsError",
     "__version__",
     "plan_slices",
     "read_stack",
+    "read_study",
     "reconstruct",
     "write_stack",
 ]
 
 _HOMES = {
     "errors": ("CalidError", "OutOfResources", "UnusableInput", "WeightsError"),
-    "files.reading": ("read_stack",),
+    "dicom.opening": ("read_stack",),
+    "dicom.study": ("Study", "read_study"),
     "files.writing": ("write_stack",),
     "options": ("Options",),
     "stacks.plan": ("DensePlan", "plan_slices"),

@@ -21,6 +21,7 @@ ANYWHERE: Words = {
     "lines": lambda _: "the lines printed above",
     "one_phase": lambda _: "single phases",
     "output": lambda _: "choose another output, or a new one",
+    "stack": lambda number: f"stack number {number}",
     "whole_stack": lambda _: "put all slices into one stack, or one folder",
 }
 """True in every place, and vague: what is said where nobody lends words."""
@@ -31,6 +32,7 @@ COMMAND_LINE: Words = {
     "install": lambda package: f"install it: pip install {package}",
     "intact_models": lambda _: "name an intact copy of Resources/Models with --models",
     "one_phase": lambda count: f"single phases with --phase N, from 1 to {count}",
+    "stack": lambda number: f"--stack {number}",
     "whole_stack": lambda _: "pass the whole stack as one 3D file, or a folder that holds every slice as a file",
 }
 

@@ -6,14 +6,15 @@ import argparse
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from calid.atomic import write_atomically
+from calid.dicom import opening
+from calid.dicom.opening import Opened
 from calid.errors import UnusableInput
 from calid.files.formats import SUFFIXES
-from calid.files.reading import read_with_remarks
 from calid.files.writing import check_writable
 from calid.naming import naming
 from calid.options import Options
@@ -28,9 +29,17 @@ FORMATS = " ".join(SUFFIXES)
 
 def add_input(parser: argparse.ArgumentParser, verb: str) -> None:
     """The stack to work on, and the model to work with."""
-    parser.add_argument("input", type=Path, metavar="IN", help=f"{FORMATS}, 3D or 4D, or a folder of single slices")
+    kinds = f"{FORMATS}, 3D or 4D, or a folder of single slices; or a study: a folder or zip archive of DICOM"
+    parser.add_argument("input", type=Path, metavar="IN", help=kinds)
+    add_stack(parser)
     parser.add_argument("--phase", type=int, metavar="N", help=f"{verb} only this phase of a cine, the first being 1")
     add_options(parser, "seed", "models", "device")
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Which of several stacks is meant."""
+    which = "of a study, as calid dicom list counts (default: the short-axis cine)"
+    parser.add_argument("--stack", type=within(int, 1), metavar="N", help=which)
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -69,13 +78,18 @@ def read_input(args: argparse.Namespace, report: Report) -> SliceStack:
 
     :raises UnusableInput: naming the file, if it cannot be used, or has no such phase.
     """
-    stack, remarks = read_with_remarks(args.input)
+    return open_input(args, report).stack
+
+
+def open_input(args: argparse.Namespace, report: Report) -> Opened:
+    """The same, with the study that the stack is from."""
+    opened = opening.open_input(args.input, args.stack)
     with naming(args.input):
         if args.phase is not None:
-            stack = _phase(stack, args.phase)
-        for warning in (*remarks, *check_stack(stack)):
+            opened = replace(opened, stack=_phase(opened.stack, args.phase))
+        for warning in (*opened.remarks, *check_stack(opened.stack)):
             report(Warned(f"{args.input}: {warning}"))
-    return stack
+    return opened
 
 
 def _phase(stack: SliceStack, phase: int) -> SliceStack:
