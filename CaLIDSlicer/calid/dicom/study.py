@@ -6,7 +6,6 @@ stack = study.assemble().stack
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from calid.dicom.kinds import Kind
 from calid.dicom.pictures import Picture
 from calid.dicom.pixels import Pixels
 from calid.dicom.privacy import Privacy
+from calid.dicom.quiet import quiet
 from calid.dicom.remarks import Remark, Topic, note, suspicious
 from calid.dicom.slices import Content, slices_of
 from calid.dicom.sources import LeftOut, Opener, Source, find_sources
@@ -105,8 +105,7 @@ class Study:
         """
         chosen, remarks = self.choose(number)
         view = self.stacks[chosen - 1]
-        with naming(self.path), Opener() as opener, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's, on UIDs and values that anonymisers wrote
+        with naming(self.path), Opener() as opener, quiet():
             made = assemble(view, Pixels(opener), tell)
         if view.kind is Kind.DERIVED:
             remarks.append(
@@ -148,8 +147,7 @@ def read_study(paths: Path | str | Sequence[Path | str], heard: Heard = lambda f
     """
     given = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     left_out: list[LeftOut] = []
-    with naming(given[0]), Opener() as opener, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with naming(given[0]), Opener() as opener, quiet():
         reading = _Reading(opener, left_out, heard)
         pictures = reading.all_of(find_sources(given, left_out))
         if not reading.files:
@@ -175,16 +173,19 @@ class _Reading:
 
     def all_of(self, sources: Iterable[Source]) -> list[Picture]:
         """The pictures of DICOM files or, where there are none, of NIfTI files."""
-        pictures, nifti = [], []
+        pictures, nifti, sidecars = [], [], []
         for source in sources:
             self.files += 1
             self._heard(self.files)
             if is_converted(source):
                 nifti.append(source)
-                continue
-            pictures += self._one(source)
-        if pictures:
+            elif source.name.lower().endswith(".json"):
+                sidecars.append(source)
+            else:
+                pictures += self._one(source)
+        if pictures or not nifti:
             self._left_out += [LeftOut(source.name, "NIfTI beside DICOM") for source in nifti]
+            self._left_out += [LeftOut(source.name, "not DICOM") for source in sidecars]
             return pictures
         converted, self.remarks = read_converted(nifti, self._left_out)
         return converted
