@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, read_input
+from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, open_input
+from calid.dicom.opening import Opened, is_study
 from calid.errors import ExitCode, UnusableInput
 from calid.files.writing import PhaseWriter, lost_in
 from calid.naming import naming
@@ -24,6 +25,9 @@ from calid.stacks.plan import DensePlan, plan_slices
 from calid.stacks.stack import SliceStack, common_step, is_uniform
 from calid.stacks.thickness import choose_thickness
 from calid.worker.run import acquired_indices, peak_memory_bytes
+
+if TYPE_CHECKING:
+    from calid.dicom.derived import SeriesWriter
 
 _PROVENANCE = "calid_provenance"
 _PROVENANCE_ROOM = 4096
@@ -40,6 +44,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_options(parser, "spacing", "samples", "steps", "detail", "fill", "thickness", "acquired", "align")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
+    add("--dicom", type=Path, metavar="FOLDER", help="of a DICOM study, also write a derived series into a new folder")
     add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")
 
 
@@ -48,14 +53,17 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     started = time.monotonic()
     options = chosen_options(args, uncertainty=args.uncertainty is not None)
     check_outputs([path for path in (args.output, args.uncertainty, args.mask) if path is not None], args.input)
-    stack = read_input(args, report)
+    if args.dicom is not None:
+        _check_series(args)
+    opened = open_input(args, report)
+    stack = opened.stack
     with naming(args.input):
         plan = plan_slices(stack.positions, options.spacing)
         choose_thickness(stack, options.thickness)
         _check_one_spacing(stack, plan, options.spacing)
         check_memory(stack, plan, options)
     with ExitStack() as files:
-        outputs = _Outputs(args, stack, plan, files, report)
+        outputs = _Outputs(args, opened, plan, files, report)
         result = reconstruct(
             stack,
             options=options,
@@ -68,6 +76,17 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     acquired = acquired_indices(result.synthesised)
     report(Done(plan.positions.tolist(), acquired, result.provenance, taken, peak_memory_bytes()))
     return int(ExitCode.DONE)
+
+
+def _check_series(args: argparse.Namespace) -> None:
+    """Raise ``UnusableInput`` unless a derived series can be written."""
+    if not is_study(args.input):
+        raise UnusableInput(
+            f"{args.input} is no DICOM study to add a series to", "leave out --dicom, or pass the study"
+        )
+    from calid.dicom.derived import check_series_folder
+
+    check_series_folder(args.dicom)
 
 
 def _check_one_spacing(stack: SliceStack, plan: DensePlan, spacing: float) -> None:
@@ -85,9 +104,10 @@ class _Outputs:
     """The files of a run. None of them appears before all are complete."""
 
     def __init__(
-        self, args: argparse.Namespace, stack: SliceStack, plan: DensePlan, files: ExitStack, report: Report
+        self, args: argparse.Namespace, opened: Opened, plan: DensePlan, files: ExitStack, report: Report
     ) -> None:
         self._files, self._report = files, report
+        stack = opened.stack
         self._dense = self._open(args.output, Layout.of(stack, plan.positions))
         self._spread = self._mask = None
         if args.uncertainty is not None:
@@ -97,6 +117,17 @@ class _Outputs:
             self._mask = self._open(args.mask, layout)
             made = plan.for_choice(args.acquired).synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
+
+        self._series = None if args.dicom is None else self._start_series(args, opened, plan)
+
+    def _start_series(self, args: argparse.Namespace, opened: Opened, plan: DensePlan) -> SeriesWriter:
+        from calid.dicom.derived import SeriesWriter
+
+        first = 0 if args.phase is None else args.phase - 1
+        made = plan.for_choice(args.acquired)
+        with naming(args.input):
+            view = opened.require_view()
+            return self._files.enter_context(SeriesWriter(args.dicom, opened.stack, view, made, first))
 
     def _open(self, path: Path, layout: Layout) -> PhaseWriter:
         for lost in lost_in(path, layout):
@@ -108,9 +139,13 @@ class _Outputs:
         self._dense.add(dense)
         if self._spread is not None and spread is not None:
             self._spread.add(spread)
+        if self._series is not None:
+            self._series.add(phase, dense)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """All phases were added."""
         for writer in (self._dense, self._spread, self._mask):
             if writer is not None:
                 writer.finish({_PROVENANCE: json.dumps(provenance)})
+        if self._series is not None:
+            self._series.finish(provenance)

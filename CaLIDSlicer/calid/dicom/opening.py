@@ -16,6 +16,7 @@ from calid.stacks.stack import SliceStack
 if TYPE_CHECKING:
     from calid.dicom.assemble import Assembled
     from calid.dicom.study import Study
+    from calid.dicom.views import View
 
 _LOOKED_AT = 200
 """Files of a folder with images in it, to see whether it is a study nevertheless."""
@@ -36,6 +37,12 @@ class Opened:
     remarks: tuple[str, ...]
     study: Study | None = None
     made: Assembled | None = None
+
+    def require_view(self) -> View:
+        """The view that the stack was made of; raises ``UnusableInput`` if it is from no study."""
+        if self.made is None:
+            raise UnusableInput("it is no study", "pass a folder of DICOM files")
+        return self.made.view
 
 
 def open_input(path: Path, number: int | None = None) -> Opened:

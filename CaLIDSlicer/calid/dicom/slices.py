@@ -40,7 +40,8 @@ class Content(Enum):
 
     CINE = "cine"
     STILL = "single-phase"
-    DYNAMIC = "one picture a heart beat, as of perfusion"
+    DYNAMIC = "dynamic series"
+    """One picture a heart beat, as of perfusion."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ def _is_later(one: Picture, other: Picture) -> bool:
 def _slice(pictures: Sequence[Picture], order: Order) -> SliceCine:
     triggers = [picture.trigger for picture in pictures if picture.trigger is not None]
     are_times = order is Order.TRIGGER and len(triggers) == len(pictures)
-    content = _content(pictures, triggers if are_times else None)
     rr, stated = _common(picture.rr for picture in pictures), _common(picture.phases for picture in pictures)
+    content = _content(pictures, triggers if are_times else None, rr)
     timing = timing_of(
         len(pictures),
         triggers if are_times and content is Content.CINE else None,
@@ -222,11 +223,11 @@ def _common(found: Iterable[float | None]) -> float | None:
     return counted.most_common(1)[0][0] if counted else None
 
 
-def _content(pictures: Sequence[Picture], triggers: list[float] | None) -> Content:
+def _content(pictures: Sequence[Picture], triggers: list[float] | None, rr: float | None) -> Content:
     if len(pictures) == 1:
         return Content.STILL
     if triggers is not None:
-        return Content.CINE if is_within_a_beat(triggers) else Content.DYNAMIC
+        return Content.CINE if is_within_a_beat(triggers, rr) else Content.DYNAMIC
     for clock in (lambda picture: picture.acquired, lambda picture: picture.written):
         times = sorted(time for picture in pictures if (time := clock(picture)) is not None)
         distinct = sorted(set(times))

@@ -17,7 +17,8 @@ _LONGEST_BEYOND = 1.7
 LONGEST_CYCLE_MS = 2500.0
 LONGEST_STEP_MS = 200.0
 """Between phases of a cine; dynamic series take one picture a heart beat."""
-LONGEST_STEP_OF_TWO = 1500.0
+_FEW, _LONGEST_STEP_OF_FEW = 4, 600.0
+"""Phases, such as end-diastole and end-systole alone, may be further apart."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,14 @@ def timing_of(
     return Timing(tuple(map(float, fractions)), float(cycle), max(inside, short))
 
 
-def is_within_a_beat(times: Sequence[float]) -> bool:
-    """Whether increasing times (ms) are those of the phases of one heart cycle."""
+def is_within_a_beat(times: Sequence[float], rr: float | None = None) -> bool:
+    """Whether increasing times (ms) are those of the phases of one heart cycle.
+
+    :param rr: ms that the cycle takes, if that is known.
+    """
     if len(times) < 2:
         return False
-    longest = LONGEST_STEP_OF_TWO if len(times) == 2 else LONGEST_STEP_MS
+    if rr is not None and times[-1] - times[0] < rr <= LONGEST_CYCLE_MS:
+        return True
+    longest = _LONGEST_STEP_OF_FEW if len(times) <= _FEW else LONGEST_STEP_MS
     return bool(np.median(np.diff(times)) <= longest and times[-1] - times[0] <= LONGEST_CYCLE_MS)

@@ -1,0 +1,99 @@
+"""``calid dicom`` and studies as the input of other commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import nrrd
+import numpy as np
+import pydicom
+import pytest
+
+import calid
+from calid import cli
+from calid.errors import ExitCode, StackWarning
+from calid.phantom.beating_heart import Phantom
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))  # for the scanner
+from scanner import save, shoot
+
+
+@pytest.fixture(scope="module")
+def heart():
+    return Phantom(phases=3, slices=4, gap=10.0, pixel=2.5, matrix=(48, 40), seed=3).sparse
+
+
+@pytest.fixture
+def study(heart, tmp_path):
+    save(shoot(heart, 7, each_its_own=True), tmp_path / "study")
+    return tmp_path / "study"
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_list_prints_the_report_and_writes_it(study, tmp_path, capsys):
+    assert run("dicom", "list", study, "--json", tmp_path / "report.json") == ExitCode.DONE
+    assert "stack 1: short-axis cine, 4 slices x 3 phases" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report.json").read_text())["stacks"][0]["phases"] == [3] * 4
+
+
+def test_convert_writes_the_sparse_cine(study, heart, tmp_path, capsys):
+    out, sheet = tmp_path / "cine.seq.nrrd", tmp_path / "sheet.png"
+    assert run("dicom", "convert", study, out, "--sheet", sheet, "--report", tmp_path / "r.json") == ExitCode.DONE
+    stack = calid.read_stack(out)
+    np.testing.assert_array_equal(stack.voxels, heart.voxels)
+    np.testing.assert_allclose(stack.affine, heart.affine, atol=1e-5)
+    np.testing.assert_allclose(stack.times, np.arange(3) / 3 * 0.795, rtol=1e-4)
+    assert sheet.read_bytes()[:4] == b"\x89PNG"
+    assert "assembled" in json.loads((tmp_path / "r.json").read_text())
+
+
+def test_what_was_not_asked_for_is_refused_before_anything_is_read(study, tmp_path, capsys):
+    assert run("dicom", "convert", study, tmp_path / "cine.xyz") == ExitCode.UNUSABLE_INPUT
+    assert run("dicom", "convert", study, tmp_path / "a.nrrd", "--sheet", tmp_path / "a.gif") == ExitCode.UNUSABLE_INPUT
+    assert run("dicom", "convert", study, tmp_path / "a.nrrd", "--stack", 3) == ExitCode.UNUSABLE_INPUT
+    assert "choose --stack 1" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.nrrd"))
+
+
+def test_a_study_is_reconstructed_in_one_command(study, heart, tiny_models, tmp_path, capsys):
+    out, series = tmp_path / "dense.seq.nrrd", tmp_path / "dense"
+    code = run("reconstruct", study, out, "--spacing", 5, "--models", tiny_models, "--device", "cpu", "--dicom", series)
+    assert code == ExitCode.DONE
+    assert "6 mm thick (says the file)" in capsys.readouterr().err
+    voxels, _ = nrrd.read(str(out))
+    again = calid.read_stack(out).voxels
+    np.testing.assert_array_equal(again[:, ::2], heart.voxels)
+    assert voxels.shape == (40, 48, 7, 3)
+    with pytest.warns(StackWarning, match="derived"):
+        written = calid.read_stack(series)
+    np.testing.assert_array_equal(written.voxels, again)
+    assert json.loads((series / "calid_provenance.json").read_text())["model"]
+
+
+def test_one_phase_names_its_own_pictures(study, heart, tiny_models, tmp_path):
+    options = ["--spacing", 5, "--models", tiny_models, "--device", "cpu", "--phase", 2]
+    assert run("reconstruct", study, tmp_path / "o.nrrd", *options, "--dicom", tmp_path / "d") == ExitCode.DONE
+    header = pydicom.dcmread(tmp_path / "d" / "000001.dcm")
+    named = header.SourceImageSequence[0].ReferencedSOPInstanceUID
+    (file,) = [f for f in study.iterdir() if pydicom.dcmread(f).SOPInstanceUID == named]
+    np.testing.assert_array_equal(pydicom.dcmread(file).pixel_array, heart.voxels[1, 0])
+
+
+def test_no_series_of_what_is_no_study(tmp_path, heart, capsys):
+    calid.write_stack(heart, tmp_path / "cine.seq.nrrd")
+    code = run("reconstruct", tmp_path / "cine.seq.nrrd", tmp_path / "o.nrrd", "--dicom", tmp_path / "d")
+    assert code == ExitCode.UNUSABLE_INPUT
+    assert "is no DICOM study" in capsys.readouterr().err
+    assert run("reconstruct", tmp_path / "cine.seq.nrrd", tmp_path / "o.nrrd", "--stack", 2) == ExitCode.UNUSABLE_INPUT
+
+
+def test_python_reads_studies_too(study, heart):
+    np.testing.assert_array_equal(calid.read_stack(study).voxels, heart.voxels)
+    found = calid.read_study(study)
+    assert isinstance(found, calid.Study)
+    np.testing.assert_array_equal(found.assemble(1).stack.voxels, heart.voxels)
