@@ -16,6 +16,7 @@ from calid.benchmarking.machine import describe_machine
 from calid.benchmarking.parts import time_parts
 from calid.benchmarking.reference import time_diffusion_autoencoder, time_pixel_diffusion
 from calid.benchmarking.settings import Settings
+from calid.benchmarking.studies import time_study
 from calid.benchmarking.tables import format_report
 from calid.benchmarking.volume import time_command, time_loaded
 from calid.model.weights import CalidModel, load_model
@@ -60,6 +61,7 @@ def measure(what: Settings, device: str) -> dict[str, Any]:
         "references": references,
         "growth": {name: [time_loaded(model, job, what.repeats) for job in jobs] for name, jobs in what.growth.items()},
         "parts": _parts(model, what),
+        "study": time_study(what.study),
     }
 
 

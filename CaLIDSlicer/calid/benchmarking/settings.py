@@ -63,6 +63,16 @@ class DiffusionAutoencoder:
 
 
 @dataclass(frozen=True)
+class StudySize:
+    """A study of a scanner: a short-axis cine among other pictures, ``files`` in all."""
+
+    slices: int = 12
+    phases: int = 30
+    matrix: int = 256
+    files: int = 5000
+
+
+@dataclass(frozen=True)
 class Settings:
     """One benchmark.
 
@@ -81,6 +91,7 @@ class Settings:
     pixel_model: PixelModelConfig
     pixel_steps: int
     autoencoder: DiffusionAutoencoder
+    study: StudySize = StudySize()
 
 
 def full() -> Settings:
@@ -112,4 +123,5 @@ def quick() -> Settings:
         pixel_model=PixelModelConfig(pixel=1.5, factor=1, channels=(4, 8), blocks=1, embedding=8),
         pixel_steps=2,
         autoencoder=DiffusionAutoencoder(pixels=32, channels=(32, 32), blocks=1, attention=(16,), steps=10),
+        study=StudySize(slices=4, phases=3, matrix=32, files=20),
     )

@@ -14,7 +14,7 @@ TITLES = {
 
 def format_report(report: Mapping[str, Any]) -> str:
     """Machine, standard volume, ratios, growth and parts."""
-    sections = [_machine, _standard, _ratios, _growth, _parts]
+    sections = [_machine, _standard, _ratios, _growth, _parts, _study]
     return "\n\n".join(section(report) for section in sections)
 
 
@@ -84,6 +84,16 @@ def _parts(report: Mapping[str, Any]) -> str:
     steps = report["parts"][0]["steps"]
     heads = ["encode, ms an acquired slice", "motion, ms a gap", "follow, ms", "condition", f"denoise, {steps} steps"]
     return _table(["batch", *heads, "decode", "slice, ms"], rows)
+
+
+def _study(report: Mapping[str, Any]) -> str:
+    study = report["study"]
+    size = f"{study['slices']} x {study['phases']} x {study['matrix']} x {study['matrix']}"
+    rows = [
+        (f"listing {study['files']} files, s", f"{study['list_s']:.2f}"),
+        (f"assembling {size}, s", f"{study['assemble_s']:.2f}"),
+    ]
+    return _table(["a DICOM study", ""], rows)
 
 
 def _describe(job: Mapping[str, Any]) -> str:

@@ -56,6 +56,13 @@ def test_the_parts_of_a_slice_add_up(run):
     assert all(part[name] > 0 for name in ("encode", "motion", "follow", "condition", "denoise", "decode"))
 
 
+def test_a_study_is_listed_and_assembled(run):
+    study = run[0]["study"]
+    assert (study["files"], study["slices"], study["phases"]) == (20, 4, 3)
+    assert study["list_s"] > 0
+    assert study["assemble_s"] > 0
+
+
 def test_the_machine_and_the_versions_are_named(run):
     machine = run[0]["machine"]
     assert machine["processor"]
@@ -65,7 +72,7 @@ def test_the_machine_and_the_versions_are_named(run):
 
 def test_the_printed_report_is_markdown(run):
     tables = [block.splitlines() for block in run[1].split("\n\n") if block.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 5
     for head, rule, *rows in tables:
         assert set(rule) <= set("|- ")
         assert rows
