@@ -1,6 +1,7 @@
 """Studies as scanners and archives export them, to short-axis stacks, and results back.
 
 sources   files of a folder, a list or a zip          headers    what one file says, in raw bytes
+elements  the bytes of a header                       values     numbers, texts and times in them
 multiframe  frames of Enhanced MR                     converted  what dcm2niix makes of a study
 pictures  one image and where and when it was         kinds      what a picture shows, by its header
 slices    pictures of one place, in phase order       timing     trigger times as fractions of the R-R interval

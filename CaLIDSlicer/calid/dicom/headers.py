@@ -9,12 +9,10 @@ import os
 import re
 from typing import Any, BinaryIO
 
-from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_partial
-from pydicom.tag import Tag
 
 from calid.dicom import values
+from calid.dicom.elements import BIG_ENDIAN, IMPLICIT, Elements, read_elements
 from calid.dicom.multiframe import frames_of, is_multiframe
 from calid.dicom.pictures import Picture, picture_of, plane_of
 from calid.dicom.sources import LeftOut, Source
@@ -65,12 +63,11 @@ _NAMES = {
     "intercept": 0x00281052,
     "slope": 0x00281053,
 }
-_TAGS = [Tag(number) for number in _NAMES.values()]
+_TAGS = frozenset(_NAMES.values())
 
 _PREFIX = b"DICM"
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_UNCOMPRESSED = (IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN)
 _RR = re.compile(r"RR\s*(\d+)\s*\+/-\s*(\d+)")
 """Of the comments that Siemens writes: "RR 863 +/- 34; 7 heartbeats"."""
 
@@ -86,12 +83,11 @@ def read_pictures(file: BinaryIO, source: Source, names: Names) -> list[Picture]
     """
     if file.read(132)[128:] != _PREFIX:
         return LeftOut(source.name, "not DICOM")
-    file.seek(0)
     try:
-        header = read_partial(file, lambda tag, vr, length: int.__gt__(tag, _LAST_TAG), specific_tags=_TAGS)
-        facts = _Facts(header)
+        elements = read_elements(file, _TAGS, _LAST_TAG)
+        facts = _Facts(elements)
         _remember(facts, names)
-        if (refused := _refusal(facts, file)) is not None:
+        if (refused := _refusal(facts, file, elements.end)) is not None:
             return LeftOut(source.name, refused)
         if is_multiframe(facts.uid("sop_class"), facts.count("frames")):
             file.seek(0)
@@ -106,14 +102,12 @@ def read_pictures(file: BinaryIO, source: Source, names: Names) -> list[Picture]
 class _Facts:
     """A header, by the names above."""
 
-    def __init__(self, header: FileDataset) -> None:
-        self._values = {int(tag): header.get_item(tag).value for tag in header.keys()}  # noqa: SIM118 - no values
-        self.syntax = str(getattr(header.file_meta, "TransferSyntaxUID", "") or "1.2.840.10008.1.2")
-        self._is_little = self.syntax != _BIG_ENDIAN
+    def __init__(self, elements: Elements) -> None:
+        self._values, self.syntax = elements.values, elements.syntax
+        self._is_little = self.syntax != BIG_ENDIAN
 
     def raw(self, name: str) -> bytes | None:
-        value = self._values.get(_NAMES[name])
-        return value if isinstance(value, bytes) else None
+        return self._values.get(_NAMES[name])
 
     def uid(self, name: str) -> str:
         return values.uid(self.raw(name))
@@ -152,8 +146,8 @@ def _remember(facts: _Facts, names: Names) -> None:
         names.update(word for word in re.split(r"[\W_^=]+", facts.text(name).lower()) if len(word) > 2)
 
 
-def _refusal(facts: _Facts, file: BinaryIO) -> str | None:
-    """Why a file can have no picture for a stack."""
+def _refusal(facts: _Facts, file: BinaryIO, end: int) -> str | None:
+    """Why a file can have no picture for a stack; its header was read up to ``end``."""
     if facts.uid("sop_class") == _DIRECTORY or facts.uid("sop_class").startswith("1.2.840.10008.1.3"):
         return "a directory of the medium"
     modality = facts.text("modality").upper()
@@ -163,15 +157,9 @@ def _refusal(facts: _Facts, file: BinaryIO) -> str | None:
     if not rows or not columns or max(rows, columns) > _LARGEST_SIDE:
         return "no picture in it"
     frames, bits = facts.count("frames") or 1, facts.short("bits") or 16
-    if facts.syntax in _UNCOMPRESSED and _bytes_left(file) < rows * columns * max(frames, 1) * bits // 8:
+    if facts.syntax in _UNCOMPRESSED and file.seek(0, os.SEEK_END) - end < rows * columns * max(frames, 1) * bits // 8:
         return "truncated: it ends before its picture does"
     return None
-
-
-def _bytes_left(file: BinaryIO) -> int:
-    here = file.tell()
-    end = file.seek(0, os.SEEK_END)
-    return end - here
 
 
 def _common(facts: _Facts, source: Source) -> dict[str, Any]:
