@@ -19,7 +19,7 @@ READY := $(VENV)/.ready
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
 
-demo: $(READY)  ## reconstruct the heart phantom and leave pictures and a Slicer scene in demo/
+demo: $(READY)  ## reconstruct a phantom and a real heart: pictures and a Slicer scene in demo/
 	$(BIN)/python scripts/demo.py
 
 test: check  ## what check does, and all tests that need no Slicer

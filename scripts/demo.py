@@ -2,8 +2,8 @@
 
 A sparse stack becomes a volume in a real MRML scene, the worker process fills its gaps, and the dense volume joins
 the scene, on the very path that the Slicer module takes. A cine goes through the command line. ``demo/`` then holds
-the scene, the cine as a volume sequence, and pictures of them. With CALID_DATA naming the ACDC data, stack and cine are
-those of a validation patient; otherwise they are the phantom's.
+the scene, the cine as a volume sequence, and pictures of them. The stack is the phantom's, the cine that of a real
+heart from the sample data; with CALID_DATA naming the ACDC data, both are those of a validation patient.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from calid.protocol import Event, Progress, Started, Warned
 from calid.stacks.stack import SliceStack
 
 SPACING = 2.0
-PHANTOM_PHASES = 8
 OUTPUT = Path(__file__).resolve().parents[1] / "demo"
 
 
@@ -67,10 +66,10 @@ def _run() -> None:
 
 def _beat(data: Path | None) -> list[Path]:
     from demo_beating import drawBeating, drawEndPhases, reconstructCine
-    from demo_input import patientCine, phantomCine
+    from demo_input import patientCine, realCine
 
-    with _timed("make the sparse cine" if not data else "read the patient's cine"):
-        case = patientCine(data) if data else phantomCine(PHANTOM_PHASES)
+    with _timed("read the cine of a real heart" if not data else "read the patient's cine"):
+        case = patientCine(data) if data else realCine()
     with _timed("reconstruct the cine by the command line"):
         dense = reconstructCine(case, SPACING, OUTPUT)
     paths = [OUTPUT / "beating.gif", OUTPUT / "end_phases.png"]

@@ -33,6 +33,8 @@ def reconstructCine(case: DemoCase, spacing: float, folder: Path) -> SliceStack:
     write_stack(case.sparse, paths[0])
     environment = os.environ | {"PYTHONPATH": str(Path(calid.__file__).parents[1])}
     command = [sys.executable, "-m", "calid", "reconstruct", *map(str, paths), "--spacing", str(spacing)]
+    if case.sparse.thickness is not None:  # the file has no room for it
+        command += ["--thickness", str(case.sparse.thickness)]
     finished = subprocess.run(command, env=environment, check=False)
     if finished.returncode:
         raise CalidError(f"{paths[0]}: the command line ended with code {finished.returncode}", "read what it printed")

@@ -1,4 +1,4 @@
-"""What the demo reconstructs: the beating-heart phantom, or a validation patient where the data set is at hand."""
+"""What the demo reconstructs: the phantom and a real heart, or a validation patient where the data set is at hand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from calid.cohorts.acdc import split_patients
+from calid.dicom.cycle import end_systole
 from calid.files.reading import read_stack
 from calid.phantom.beating_heart import make_phantom
+from calid.segmentation.segmenter import load_segmenter, segment
 from calid.stacks.stack import SliceStack
+
+SAMPLE = Path(__file__).resolve().parents[1] / "CaLIDSlicer" / "Resources" / "SampleData" / "SunnybrookCine.seq.nrrd"
+SAMPLE_THICKNESS_MM = 10.0
 
 RIGHT_VENTRICLE, MYOCARDIUM, LEFT_CAVITY = 1, 2, 3
 
@@ -38,11 +43,13 @@ def phantomCase(spacing: float) -> DemoCase:
     return DemoCase("Phantom", phantom.sparse, phantom.sparse_labels[0], phantom.dense)
 
 
-def phantomCine(phases: int) -> DemoCase:
-    """The same phantom, beating, in a field of view that is not much larger than its heart."""
-    phantom = make_phantom(phases=phases, slices=10, gap=8.0, matrix=(112, 112), seed=1)
-    volumes = (phantom.sparse_labels == LEFT_CAVITY).sum(axis=(1, 2, 3))
-    return DemoCase("Phantom cine", phantom.sparse, phantom.sparse_labels[0], endSystole=int(volumes.argmin()))
+def realCine() -> DemoCase:
+    """The real heart of the sample data, every second phase; the segmentation network says where it is."""
+    cine = read_stack(SAMPLE)
+    times = None if cine.times is None else cine.times[::2]
+    cine = SliceStack(cine.voxels[::2], cine.frame, cine.positions, times, thickness=SAMPLE_THICKNESS_MM)
+    labels = segment(load_segmenter(), cine.voxels[0], cine.pixel_spacing)
+    return DemoCase("Real cine", cine, labels, endSystole=end_systole(list(cine.voxels.transpose(1, 0, 2, 3))))
 
 
 def patientCase(data: Path) -> DemoCase:

@@ -220,7 +220,7 @@ def _stack(
     cycles = [each.cine.timing.cycle for each in slices if each.cine.timing.cycle is not None]
     times, index = None, None
     if len(voxels) > 1 and cycles:
-        times = tuple(round(fraction * float(np.median(cycles)) / 1000, 7) for fraction in reference)
+        times = tuple(round(fraction * float(np.median(cycles)) / 1000, 6) for fraction in reference)
     elif len(voxels) > 1:
         index = PhaseIndex(tuple(f"{100 * fraction:.6g}" for fraction in reference), "%", "part of R-R")
     return SliceStack(voxels, frame, positions - positions[0], times, index=index, thickness=thickness)

@@ -74,7 +74,10 @@ def regular(positions: np.ndarray) -> tuple[np.ndarray, float]:
     gaps = np.diff(positions)
     usual = common_gap(gaps)
     steps = np.concatenate([[0], np.cumsum(np.maximum(np.round(gaps / usual), 1))])
-    even = (positions[-1] - positions[0]) / steps[-1] * steps + positions[0]
+    step = (positions[-1] - positions[0]) / steps[-1]
+    plain = round(step, 2)  # what was typed into the scanner, before it rounded coordinates
+    step = plain if abs(plain - step) * steps[-1] <= POSITION_TOLERANCE_MM else step
+    even = step * steps + positions[0]
     moved = float(np.abs(even - positions).max())
     return (even, moved) if moved <= max(POSITION_TOLERANCE_MM, _ROUNDED * usual) else (positions, 0.0)
 
