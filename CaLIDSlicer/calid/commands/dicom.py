@@ -19,6 +19,7 @@ from calid.naming import naming
 from calid.protocol import Warned
 from calid.stacks.check import check_stack
 from calid.stacks.layout import Layout
+from calid.stacks.stack import SliceStack, common_step, is_uniform
 
 if TYPE_CHECKING:
     from calid.dicom.assemble import Assembled
@@ -75,6 +76,7 @@ def convert(args: argparse.Namespace, report: Report) -> int:
         study = read_study(args.input, heard)
     made = study.assemble(args.stack)
     with naming(args.input[0]):
+        _check_one_spacing(made.stack)
         for finding in check_stack(made.stack):
             report(Warned(str(finding)))
         for lost in lost_in(args.output, Layout.of(made.stack)):
@@ -115,6 +117,16 @@ def _counting() -> Iterator[Callable[[int], None]]:
     finally:
         if shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _check_one_spacing(stack: SliceStack) -> None:
+    """A volume file has a single spacing; a dense one has it even where a slice is missing."""
+    if not is_uniform(stack.positions):
+        gaps, common = stack.gaps, common_step(stack.positions, largest=2.0)
+        raise UnusableInput(
+            f"its slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart, and a volume file has one spacing",
+            f"reconstruct the study itself: calid reconstruct STUDY OUT{f' --spacing {common:.6g}' if common else ''}",
+        )
 
 
 def _write(made: Assembled, output: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from calid.dicom.reading import Frames
 from calid.dicom.remarks import Remark, Topic, corrected, note, suspicious
 from calid.dicom.slices import Content, Order
-from calid.stacks.check import MULTIPLE_TOLERANCE, common_gap
+from calid.stacks.check import MULTIPLE_TOLERANCE
 from calid.stacks.findings import counted
 from calid.stacks.stack import POSITION_TOLERANCE_MM
 
@@ -72,7 +72,7 @@ def interval_remarks(slices: Sequence[Frames]) -> list[Remark]:
 def regular(positions: np.ndarray) -> tuple[np.ndarray, float]:
     """Positions in mm, on an even grid where they are on it but for rounding, and by how much they moved at most."""
     gaps = np.diff(positions)
-    usual = common_gap(gaps)
+    usual = _usual_gap(gaps)
     steps = np.concatenate([[0], np.cumsum(np.maximum(np.round(gaps / usual), 1))])
     step = (positions[-1] - positions[0]) / steps[-1]
     plain = round(step, 2)  # what was typed into the scanner, before it rounded coordinates
@@ -85,7 +85,7 @@ def regular(positions: np.ndarray) -> tuple[np.ndarray, float]:
 def position_remarks(positions: np.ndarray, moved: float) -> list[Remark]:
     """Slices that are missing, gaps that are uneven, places that were rounded."""
     gaps = np.diff(positions)
-    usual, remarks = common_gap(gaps), []
+    usual, remarks = _usual_gap(gaps), []
     if moved > POSITION_TOLERANCE_MM:
         text = f"Slices are up to {moved:.2f} mm off even places, {usual:.4g} mm apart, and were put there."
         remarks.append(corrected(Topic.UNEVEN, text))
@@ -105,3 +105,8 @@ def position_remarks(positions: np.ndarray, moved: float) -> list[Remark]:
         text = f"Gaps differ: {gaps[uneven].min():.4g} to {gaps[uneven].max():.4g} mm where most are {usual:.4g} mm."
         remarks.append(suspicious(Topic.UNEVEN, text))
     return remarks
+
+
+def _usual_gap(gaps: np.ndarray) -> float:
+    """The gap in mm that most neighbours have; of two as common the smaller, for slices go missing."""
+    return float(np.sort(gaps)[(len(gaps) - 1) // 2])

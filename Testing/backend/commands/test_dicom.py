@@ -97,3 +97,17 @@ def test_python_reads_studies_too(study, heart):
     found = calid.read_study(study)
     assert isinstance(found, calid.Study)
     np.testing.assert_array_equal(found.assemble(1).stack.voxels, heart.voxels)
+
+
+def test_where_a_slice_is_missing_the_study_itself_is_reconstructed(tiny_models, tmp_path, capsys):
+    heart = Phantom(phases=3, slices=5, gap=10.0, pixel=2.5, matrix=(48, 40), seed=3).sparse
+    save([shot for shot in shoot(heart, 7, each_its_own=True) if shot.k != 1], tmp_path / "study")
+    study, out = tmp_path / "study", tmp_path / "out.seq.nrrd"
+    assert run("dicom", "convert", study, out) == ExitCode.UNUSABLE_INPUT
+    said = capsys.readouterr().err
+    assert "its slices are 10 to 20 mm apart" in said
+    assert "calid reconstruct STUDY OUT --spacing 2" in said
+    options = ["--spacing", 5, "--models", tiny_models, "--device", "cpu", "--phase", 1]
+    assert run("reconstruct", study, out, *options) == ExitCode.DONE
+    assert "A slice seems to be missing between slices 1 and 2" in capsys.readouterr().err
+    np.testing.assert_array_equal(calid.read_stack(out).voxels[0, [0, 4, 6, 8]], heart.voxels[0, [0, 2, 3, 4]])
