@@ -73,7 +73,7 @@ def test_a_cine_of_30_phases_does_not_freeze_the_window():
     assert parameters().result.GetAttribute("CaLID.model") == "repeat"
     assert choosing.cpu < 2 * MOST_SECONDS, choosing.cpu
     assert showing.cpu < SHOWING_SECONDS, showing.cpu
-    assert adding.cpu < MOST_SECONDS, adding.cpu
+    assert adding.cpu < 2 * MOST_SECONDS, adding.cpu  # 0.16 s on an idle machine, 0.22 s on a busy one
     assert ending.cpu < 2 * MOST_SECONDS, ending.cpu
 
 

@@ -36,6 +36,10 @@ class Application(QtCore.QObject):
     def layoutManager(self) -> None:
         return None
 
+    def topLevelWidgets(self) -> list[object]:
+        """No main window."""
+        return []
+
 
 class ModuleParent:
     """What Slicer gives to a module."""

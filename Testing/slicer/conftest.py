@@ -69,6 +69,7 @@ def jobFolders(monkeypatch, tmp_path):
     folder = tmp_path / "jobs"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))  # made by an import, not by a job
     yield folder
     assert list(folder.iterdir()) == []
 
