@@ -24,7 +24,7 @@ from calid.dicom.remarks import Remark, Topic, note, suspicious
 from calid.dicom.slices import Content, slices_of
 from calid.dicom.sources import LeftOut, Opener, Source, find_sources
 from calid.dicom.views import Role, View, views_of
-from calid.dicom.words import describe, listed
+from calid.dicom.words import describe, gathered, listed
 from calid.errors import UnusableInput
 from calid.naming import naming
 
@@ -125,11 +125,7 @@ class Study:
         parts = [f"stack {n} is a {describe(view)}" for n, view in enumerate(self.stacks[:6], 1)]
         if self.single:
             parts.append(f"{len(self.single)} views of one or two slices")
-        reasons: dict[str, int] = {}
-        for each in self.left_out:
-            reasons[each.reason] = reasons.get(each.reason, 0) + each.count
-        most = sorted(reasons.items(), key=lambda item: -item[1])[:3]
-        parts += [f"{count} left out: {reason}" for reason, count in most]
+        parts += [f"{count} left out: {reason}" for reason, count, _ in gathered(self.left_out)[:3]]
         return f"among {self.files} files, found: {'; '.join(parts) or 'nothing'}"
 
     def _instead(self) -> str:
