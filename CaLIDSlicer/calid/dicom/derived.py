@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from calid.atomic import not_written
+from calid.atomic import not_written, partial_path
 from calid.dicom.quiet import quiet
 from calid.dicom.template import template_of
 from calid.dicom.views import View
@@ -103,7 +102,7 @@ class SeriesWriter:
         with quiet(), pydicom.config.disable_value_validation():
             self._template = self._shared(template_of(view))
         self._instances: list[tuple[Path, Dataset]] = []
-        self._partial = folder.parent / f".calid-{uuid.uuid4().hex}"
+        self._partial = partial_path(folder)
         try:
             self._partial.mkdir()
         except OSError as error:
