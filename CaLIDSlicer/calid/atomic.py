@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from calid.errors import CalidError, OutOfResources, UnusableInput
 
@@ -37,6 +39,12 @@ def write_atomically(path: Path, write: Callable[[Path], object], keep: bool = T
     finally:
         with suppress(OSError):  # a folder that may not be entered
             partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write an object as JSON, as :func:`write_atomically` does."""
+    text = json.dumps(content, indent=1) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def followed(path: Path) -> Path:

@@ -5,11 +5,10 @@ Times depend on the machine, so all of one report come from one run, and the cla
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from calid.atomic import write_atomically
+from calid.atomic import write_json
 from calid.baselines.pixel_models import PixelModelConfig
 from calid.benchmarking import settings
 from calid.benchmarking.machine import describe_machine
@@ -33,8 +32,7 @@ def benchmark(device: str = "auto", out: Path | None = None, quick: bool = False
     """
     report = measure(settings.quick() if quick else settings.full(), device)
     if out is not None:
-        text = json.dumps(report, indent=1) + "\n"
-        write_atomically(out, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_json(out, report)
     print(format_report(report))
     return report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calid.atomic import write_atomically
+from calid.atomic import write_atomically, write_json
 from calid.commands.common import FORMATS, Report, add_stack, check_json, check_outputs
 from calid.errors import ExitCode, StackWarning, UnusableInput
 from calid.files.writing import lost_in, write_stack
@@ -95,12 +94,6 @@ def check_picture(path: Path) -> None:
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise UnusableInput(f"{path} cannot be written", "name a .png file in a folder that exists")
     write_atomically(path, lambda partial: None, keep=False)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a report."""
-    text = json.dumps(content, indent=1) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from calid.atomic import write_atomically
+from calid.atomic import write_json
 from calid.commands.common import Report, add_input, check_json, read_input
 from calid.errors import ExitCode
 from calid.naming import naming
@@ -31,7 +30,6 @@ def run(args: argparse.Namespace, report: Report) -> int:
     with naming(args.input):
         result = self_check(stack, seed=args.seed, device=args.device, models=args.models, progress=report)
     if args.out is not None:
-        text = json.dumps(result.to_dict(), indent=1) + "\n"
-        write_atomically(args.out, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_json(args.out, result.to_dict())
     print(result.to_text())
     return int(ExitCode.DONE)
