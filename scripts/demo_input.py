@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sample_heart import SAMPLE, THICKNESS_MM
 
 from calid.cohorts.acdc import split_patients
 from calid.dicom.cycle import end_systole
@@ -14,9 +15,6 @@ from calid.files.reading import read_stack
 from calid.phantom.beating_heart import make_phantom
 from calid.segmentation.segmenter import load_segmenter, segment
 from calid.stacks.stack import SliceStack
-
-SAMPLE = Path(__file__).resolve().parents[1] / "CaLIDSlicer" / "Resources" / "SampleData" / "SunnybrookCine.seq.nrrd"
-SAMPLE_THICKNESS_MM = 10.0
 
 RIGHT_VENTRICLE, MYOCARDIUM, LEFT_CAVITY = 1, 2, 3
 
@@ -47,7 +45,7 @@ def realCine() -> DemoCase:
     """The real heart of the sample data, every second phase; the segmentation network says where it is."""
     cine = read_stack(SAMPLE)
     times = None if cine.times is None else cine.times[::2]
-    cine = SliceStack(cine.voxels[::2], cine.frame, cine.positions, times, thickness=SAMPLE_THICKNESS_MM)
+    cine = SliceStack(cine.voxels[::2], cine.frame, cine.positions, times, thickness=THICKNESS_MM)
     labels = segment(load_segmenter(), cine.voxels[0], cine.pixel_spacing)
     return DemoCase("Real cine", cine, labels, endSystole=end_systole(list(cine.voxels.transpose(1, 0, 2, 3))))
 

@@ -15,6 +15,7 @@ from calid.dicom.study import read_study
 from calid.files.writing import write_stack
 
 SAMPLE = Path(__file__).resolve().parents[1] / "CaLIDSlicer" / "Resources" / "SampleData" / "SunnybrookCine.seq.nrrd"
+THICKNESS_MM = 10
 ROWS, COLUMNS = slice(76, 190), slice(72, 190)
 """Of SCD0000101, around its heart."""
 
@@ -31,7 +32,7 @@ def main(folder: Path) -> None:
     frame = stack.frame.copy()
     frame[:3, 3] += frame[:3, :2] @ [COLUMNS.start, ROWS.start]
     cropped = replace(stack, voxels=stack.voxels[:, :, ROWS, COLUMNS], frame=frame)
-    about = {"citation": CITATION, "licence": LICENCE, "patient": "SCD0000101", "slice_thickness_mm": "10"}
+    about = {"citation": CITATION, "licence": LICENCE, "patient": "SCD0000101", "slice_thickness_mm": str(THICKNESS_MM)}
     write_stack(cropped, SAMPLE, about)
 
 
