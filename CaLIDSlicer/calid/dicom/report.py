@@ -13,6 +13,7 @@ import numpy as np
 from calid.dicom.assemble import Assembled
 from calid.dicom.remarks import Level, Remark
 from calid.dicom.slices import Content, SliceCine
+from calid.dicom.sources import LeftOut
 from calid.dicom.study import Study
 from calid.dicom.views import View
 from calid.dicom.words import describe, description_of, gathered, numbers_of
@@ -31,9 +32,7 @@ def as_json(study: Study, made: Assembled | None = None) -> dict[str, Any]:
         "patients": study.patients,
         "stacks": [{"number": n, **_view(study, view)} for n, view in enumerate(study.stacks, 1)],
         "views": [_view(study, view) for view in study.single],
-        "left_out": [
-            {"reason": reason, "count": count, "examples": names} for reason, count, names in gathered(study.left_out)
-        ],
+        "left_out": _left_out(study, study.left_out),
         "remarks": _remarks(study, study.remarks),
     }
     if made is not None:
@@ -95,11 +94,15 @@ def _assembled(study: Study, made: Assembled) -> dict[str, Any]:
         "thickness_mm": stack.thickness,
         "long_axes": len(study.long_axes(made.view)),
         "remarks": _remarks(study, made.remarks),
-        "left_out": [
-            {"reason": reason, "count": count, "examples": [study.privacy.masked(name) for name in names]}
-            for reason, count, names in gathered(made.left_out)
-        ],
+        "left_out": _left_out(study, made.left_out),
     }
+
+
+def _left_out(study: Study, pictures: Iterable[LeftOut]) -> list[dict[str, Any]]:
+    return [
+        {"reason": reason, "count": count, "examples": [study.privacy.masked(name) for name in names]}
+        for reason, count, names in gathered(pictures)
+    ]
 
 
 def _remarks(study: Study, remarks: Iterable[Remark]) -> list[dict[str, Any]]:
