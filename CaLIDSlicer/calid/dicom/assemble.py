@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calid.dicom import brightness, cycle
-from calid.dicom.grid import Grid, commonest, difference
+from calid.dicom.grid import Grid, difference
 from calid.dicom.pixels import Pixels
 from calid.dicom.reading import Frames, read_frames
 from calid.dicom.remarks import Level, Remark, Topic, corrected, suspicious
+from calid.dicom.slices import commonest
 from calid.dicom.sources import LeftOut
 from calid.dicom.told import interval_remarks, order_remarks, position_remarks, regular
 from calid.dicom.views import View
@@ -198,9 +199,9 @@ def _on_scale(frames: Sequence[np.ndarray]) -> tuple[np.ndarray, list[Remark]]:
 
 def _thickness(slices: Sequence[Frames]) -> tuple[float | None, list[Remark]]:
     known = [round(t, 3) for each in slices if (t := each.cine.first.thickness) is not None and t > 0]
-    if not known:
-        return None, []
     usual = commonest(known)
+    if usual is None:
+        return None, []
     if max(known) - min(known) > 0.05 * usual:
         text = f"Slices are {min(known):g} to {max(known):g} mm thick; {usual:g} mm is taken for all."
         return usual, [corrected(Topic.THICKNESS, text)]

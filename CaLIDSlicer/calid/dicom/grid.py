@@ -6,7 +6,6 @@ moved by whole pixels where that is exact, else interpolated (cubic B-splines).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,11 +86,6 @@ def difference(grid: Grid, plane: Plane) -> str:
     if aside > GRID_TOLERANCE_MM:
         parts.append(f"its middle is {aside:.1f} mm aside")
     return "; ".join(parts) or "another origin"
-
-
-def commonest(values: Sequence[float]) -> float:
-    """The value that most have, the first of equally common ones."""
-    return Counter(values).most_common(1)[0][0]
 
 
 def _times(shape: tuple[int, int]) -> str:

@@ -203,7 +203,7 @@ def _is_later(one: Picture, other: Picture) -> bool:
 def _slice(pictures: Sequence[Picture], order: Order) -> SliceCine:
     triggers = [picture.trigger for picture in pictures if picture.trigger is not None]
     are_times = order is Order.TRIGGER and len(triggers) == len(pictures)
-    rr, stated = _common(picture.rr for picture in pictures), _common(picture.phases for picture in pictures)
+    rr, stated = commonest(picture.rr for picture in pictures), commonest(picture.phases for picture in pictures)
     content = _content(pictures, triggers if are_times else None, rr)
     timing = timing_of(
         len(pictures),
@@ -217,8 +217,8 @@ def _slice(pictures: Sequence[Picture], order: Order) -> SliceCine:
     return SliceCine(tuple(pictures), order, content, timing, disagree)
 
 
-def _common(found: Iterable[float | None]) -> float | None:
-    """The value that most pictures have."""
+def commonest(found: Iterable[float | None]) -> float | None:
+    """The value that most have, the first of equally common ones; ``None`` where none is known."""
     counted = Counter(value for value in found if value is not None)
     return counted.most_common(1)[0][0] if counted else None
 
