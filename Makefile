@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 # What pip is asked for; options are allowed, to choose a CPU or a CUDA build (README.md, "Choosing PyTorch").
 TORCH ?= torch==2.13.0
+# Test processes side by side; each takes 1 GB or so.
+JOBS ?= 2
 # The launcher of the Slicer that `make test-slicer` runs: in the home directory, else on the path.
 SLICER ?= $(firstword $(wildcard $(HOME)/slicer-5.12/xslicer) Slicer)
 # The Slicer that the archive of `make package` is for, as major.minor.
@@ -23,7 +25,7 @@ demo: $(READY)  ## reconstruct a phantom and a real heart: pictures and a Slicer
 	$(BIN)/python scripts/demo.py
 
 test: check  ## what check does, and all tests that need no Slicer
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-slicer:  ## the tests that run inside the application, SLICER=its launcher
 	$(or $(PYTHON),python3) Testing/application/run.py --slicer $(SLICER)

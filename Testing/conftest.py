@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import platform
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,9 @@ WITHOUT_MRML = (
     "needs slicer-core (real MRML), not installed here: it has wheels for Python 3.11 and 3.12 on the platforms "
     f"that pyproject.toml names, this is {platform.python_version()} on {platform.system()} {platform.machine()}"
 )
+
+# Test processes run side by side, one for a core, and so do the workers they start: more threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A machine that is busy, or trains in the background, must not turn a slow example into a failure.
 settings.register_profile("repeatable", deadline=None, derandomize=True)

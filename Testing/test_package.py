@@ -140,9 +140,7 @@ def test_it_reconstructs_where_it_is_unpacked(installed, runPython, tmp_path):
     np.testing.assert_array_equal(bundled[::2], np.load(job / "input.npy")[0])
 
     models = installed / MODULES / "Resources" / "Models"
-    moved = models.rename(tmp_path / "models")
-    np.testing.assert_array_equal(dense(reconstruct(CALID_MODELS=str(moved))), bundled)
-
+    models.rename(tmp_path / "models")
     (*_, failed) = reconstruct()
     assert isinstance(failed, Failed)
     assert failed.kind == "WeightsError"
@@ -150,7 +148,7 @@ def test_it_reconstructs_where_it_is_unpacked(installed, runPython, tmp_path):
 
 
 @pytest.mark.skipif(find_spec("slicer_core") is None, reason="needs slicer-core (real MRML)")
-@pytest.mark.parametrize("tree", ["source", "installed", "installed, models elsewhere"])
+@pytest.mark.parametrize("tree", ["source", "installed, models elsewhere"])
 def test_the_slicer_side_finds_worker_weights_and_resources(tree, installed, runPython, tmp_path):
     modules = ROOT / "CaLIDSlicer" if tree == "source" else installed / MODULES
     variables = {}

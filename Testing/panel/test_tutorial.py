@@ -1,6 +1,7 @@
 """The tutorial of the README, step by step: the sample cine, the panel, the real logic and the real worker.
 
-What the views show is recorded instead of drawn. Slices are 5 mm apart instead of 2 mm, so that it takes seconds.
+What the views show is recorded instead of drawn. The cine is shorter and coarser than the sample, and slices are 5 mm
+apart instead of 2 mm, so that it takes seconds.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ import slicer
 SPACING = 5.0
 
 
-def test_sparse_to_dense_on_the_sample_cine(module, lib, services, scene, makeWidget, pumpUntil):
-    sparse = lib("Scene.SampleData").addCine()  # step 1
+def test_the_sample_cine_is_understood(module, lib, services, makeWidget):
+    lib("Scene.SampleData").addCine()
+    services.logic = module.CaLIDSlicerLogic([sys.executable, "-m", "calid.worker"])
+    assert makeWidget().ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 12 phases, 1.6 mm in-plane"
+
+
+def test_sparse_to_dense_on_a_small_sample_cine(module, lib, services, scene, makeWidget, pumpUntil):
+    samples = lib("Scene.SampleData")
+    sparse = samples.addCine(samples.SampleShape(phases=3, pixel=2.2, matrix=(88, 88)))  # step 1
     services.logic = module.CaLIDSlicerLogic([sys.executable, "-m", "calid.worker"])
     widget = makeWidget()
     ui = widget.ui
     shown = services.display.calls
 
-    assert ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 12 phases, 1.6 mm in-plane"  # step 2
+    assert ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 3 phases, 2.2 mm in-plane"  # step 2
 
     ui.spacingSpinBox.setValue(SPACING)  # step 3
     ui.applyButton.click()

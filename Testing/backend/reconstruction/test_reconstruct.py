@@ -12,7 +12,7 @@ from calid.protocol import Progress, Started, Warned
 
 @pytest.fixture(scope="module")
 def sparse():
-    return make_phantom(slices=5, gap=8.0, matrix=(96, 96), pixel=1.7, seed=1).sparse
+    return make_phantom(slices=5, gap=8.0, matrix=(72, 72), pixel=2.0, seed=1).sparse
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(SliceAutoencoder, "decode", explode)
-    with pytest.raises(OutOfResources, match="96 x 96") as caught:
+    with pytest.raises(OutOfResources, match="72 x 72") as caught:
         calid.reconstruct(sparse, 4.0, device="cpu")
     assert caught.value.remedy
 
@@ -271,7 +271,7 @@ def test_impossible_requests_are_refused(sparse, options, error):
 
 
 def test_a_shifted_slice_is_told_and_stays_and_what_is_around_it_follows():
-    sparse = make_phantom(slices=7, gap=8.0, matrix=(96, 96), pixel=1.7, seed=1).sparse
+    sparse = make_phantom(slices=7, gap=8.0, matrix=(80, 80), pixel=1.7, seed=1).sparse
     sparse.voxels[0, 3] = np.roll(sparse.voxels[0, 3], 4, axis=0)
     events = []
     auto, straight = (

@@ -35,7 +35,7 @@ def segmenter() -> Segmenter:
 
 @pytest.fixture(scope="module")
 def phantom() -> Phantom:
-    return Phantom(slices=7, matrix=(150, 130), pixel=1.7)
+    return Phantom(slices=5, matrix=(116, 100), pixel=2.2)
 
 
 @pytest.mark.parametrize(("shape", "spacing"), [((37, 61), (1.9, 0.9)), ((9, 5), (1.5, 1.5)), ((160, 96), (1.2, 2.5))])
