@@ -49,7 +49,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def followed(path: Path) -> Path:
     """Where a file really lies: renaming onto a link would put a file in its place."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
 def partial_path(path: Path) -> Path:
@@ -58,17 +58,21 @@ def partial_path(path: Path) -> Path:
 
 
 def not_written(path: Path, error: OSError, needed: int | None = None) -> CalidError:
-    """Why ``path`` could not be written, with the free space of its disk.
+    """Why ``path`` could not be written, with the free space of its disk where that is the reason.
 
     :param needed: bytes that the file takes at most, if that is known.
     """
+    what = f"{path}: it cannot be written: {error.strerror or error}"
+    if error.errno not in _NO_ROOM:
+        link = f" (it is a link to {os.readlink(path)})" if os.path.islink(path) else ""
+        return UnusableInput(
+            f"{what}{link}", "choose another folder, that is there and can be written, or another name"
+        )
     numbers = f"{free_bytes(path) / 2**20:.0f} MB free"
     if needed is not None:
         numbers = f"up to {needed / 2**20:.1f} MB needed, {numbers}"
-    kind = OutOfResources if error.errno in _NO_ROOM else UnusableInput
-    return kind(
-        f"{path}: it cannot be written: {error.strerror or error} ({numbers})",
-        f"free some space for {path.parent}, or choose another folder that can be written",
+    return OutOfResources(
+        f"{what} ({numbers})", f"free some space for {path.parent}, or choose another folder that can be written"
     )
 
 

@@ -14,6 +14,7 @@ from calid.atomic import write_atomically
 from calid.dicom import opening
 from calid.dicom.opening import Opened
 from calid.errors import UnusableInput
+from calid.files.detached import files_of
 from calid.files.formats import SUFFIXES
 from calid.files.writing import check_writable
 from calid.naming import naming
@@ -101,21 +102,22 @@ def _phase(stack: SliceStack, phase: int) -> SliceStack:
 
 def check_outputs(outputs: Sequence[Path], *inputs: Path) -> None:
     """Raise ``UnusableInput`` unless every output can be written and is named once, whatever its name is."""
-    taken = [part for path in inputs for part in _parts(path)]
-    for path in outputs:
-        if (same := next((other for other in taken if _are_same(path, other)), None)) is not None:
-            named = "is named twice" if path == same else f"and {same} are the same file"
-            raise UnusableInput(f"{path} {named}", f"give {path.name} a name of its own: inputs are not overwritten")
-        taken.append(path)
+    read = [part for path in inputs for part in _parts(path)]
+    for number, path in enumerate(outputs):
+        for others, why in ((read, ": inputs are not overwritten"), (outputs[:number], "")):
+            if (same := next((other for other in others if _are_same(path, other)), None)) is not None:
+                twice = "is named twice" if path in inputs or others is not read else "belongs to the input"
+                named = twice if path == same else f"and {same} are the same file"
+                raise UnusableInput(f"{path} {named}", f"give {path.name} a name of its own{why}")
     for path in outputs:
         check_writable(path)
 
 
 def _parts(path: Path) -> list[Path]:
-    """An input, and the files in it if it is a folder."""
+    """An input, and the files in it if it is a folder, or beside it if its header names one."""
     try:
-        return [path, *path.iterdir()] if path.is_dir() else [path]
-    except OSError:  # it is told when it is read
+        return [path, *path.iterdir()] if path.is_dir() else files_of(path)
+    except (OSError, ValueError):  # it is told when it is read
         return [path]
 
 
@@ -124,10 +126,9 @@ def _are_same(one: Path, other: Path) -> bool:
     try:
         if one.exists() and other.exists():
             return os.path.samefile(one, other)
-        return one.resolve() == other.resolve() or (
-            one.name == other.name and os.path.samefile(one.resolve().parent, other.resolve().parent)
-        )
-    except OSError:
+        first, second = (Path(os.path.realpath(path)) for path in (one, other))  # of a loop of links too
+        return first == second or (one.name == other.name and os.path.samefile(first.parent, second.parent))
+    except (OSError, ValueError):  # one of them cannot be a file, which is told when it is opened
         return one == other
 
 

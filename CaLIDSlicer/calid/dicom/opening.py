@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from calid.dicom.sources import is_archive
 from calid.errors import StackWarning, UnusableInput
 from calid.files.formats import READABLE, is_dicom
-from calid.files.reading import read_with_remarks
+from calid.files.reading import explaining, read_with_remarks
 from calid.stacks.stack import SliceStack
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def open_input(path: Path, number: int | None = None) -> Opened:
     :raises UnusableInput: naming the path, if it cannot be used.
     :raises OutOfResources: naming the path, if it does not fit into the free memory.
     """
-    if not is_study(path):
+    with explaining(path):
+        study_is_meant = is_study(path)
+    if not study_is_meant:
         if number is not None:
             raise UnusableInput(f"{path}: it is no study, so there is no stack {number} of it", "leave the number out")
         stack, told = read_with_remarks(path)

@@ -20,6 +20,7 @@ NRRD = (".seq.nrrd", ".nrrd", ".nhdr")
 _OTHERS = {
     ".dcm": ("a DICOM image", "pass the folder of its series"),
     ".ima": ("a DICOM image", "pass the folder of its series"),
+    ".zip": ("an archive, which cannot be opened", "unpack it, or pack the DICOM study again"),
     ".gipl": ("a GIPL image", "save it as .nii.gz, for example with 3D Slicer"),
     ".vtk": ("a VTK file", "save it as .nrrd, for example with 3D Slicer"),
     ".vti": ("a VTK file", "save it as .nrrd, for example with 3D Slicer"),

@@ -43,7 +43,7 @@ def read_stack(path: str | Path) -> SliceStack:
 def read_with_remarks(path: str | Path) -> tuple[SliceStack, list[str]]:
     """What :func:`read_stack` reads, and sentences for what it warns of."""
     path = Path(path)
-    with naming(path), _explaining():
+    with explaining(path):
         if path.is_dir():
             return _read_folder(path)
         image = _read_image(path)
@@ -53,6 +53,8 @@ def read_with_remarks(path: str | Path) -> tuple[SliceStack, list[str]]:
 
 
 def _read_image(path: Path) -> Image:
+    if path.exists() and not path.is_file():
+        raise UnusableInput("this is a device or a pipe, and no file", "save the image as a file first")
     if not path.is_file():
         raise UnusableInput("there is no such file", "check the path")
     if is_dicom(path):
@@ -83,7 +85,7 @@ def _read_folder(folder: Path) -> tuple[SliceStack, list[str]]:
         _refuse_others(every)
     slices, indices, remarks = [], [], []
     for file in files:
-        with naming(file), _explaining():
+        with explaining(file):
             image = _read_image(file)
             voxels, affine = _one_slice(image)
             slices.append((voxels, affine))
@@ -142,14 +144,15 @@ def _few(remarks: list[str]) -> list[str]:
 
 
 @contextmanager
-def _explaining() -> Iterator[None]:
-    """Turn what the system says of a file into an error with a remedy."""
-    try:
-        yield
-    except PermissionError as error:
-        raise UnusableInput(f"it may not be read ({error.strerror})", "ask for the right to read it") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnusableInput(f"it cannot be read: {reason}", "check that it is a complete image file") from error
-    except MemoryError as error:
-        raise OutOfResources("it does not fit into the free memory", "use a computer with more memory") from error
+def explaining(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file into an error that names it and has a remedy."""
+    with naming(path):
+        try:
+            yield
+        except PermissionError as error:
+            raise UnusableInput(f"it may not be read ({error.strerror})", "ask for the right to read it") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise UnusableInput(f"it cannot be read: {reason}", "check that it is a complete image file") from error
+        except MemoryError as error:
+            raise OutOfResources("it does not fit into the free memory", "use a computer with more memory") from error

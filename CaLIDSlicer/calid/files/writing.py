@@ -63,11 +63,25 @@ def check_writable(path: str | Path) -> None:
         try:
             if path.is_dir():
                 raise UnusableInput("this is a folder", "name a file in it")
+            if os.path.lexists(path):
+                _check_replaceable(path)
             if not path.parent.is_dir():
                 raise UnusableInput("its folder does not exist", f"create {path.parent} first")
         except OSError as error:
             raise not_written(path, error) from error
     write_atomically(path, lambda partial: None, keep=False)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse what is no file, and a file that its owner has closed: renaming would replace either."""
+    try:
+        path.stat()
+    except FileNotFoundError:  # a link that leads nowhere yet
+        return
+    if not path.is_file():
+        raise UnusableInput("this is a device or a pipe, and no file", "choose another name")
+    if not os.access(path, os.W_OK):
+        raise UnusableInput("it may not be overwritten", "choose another name, or allow writing to it")
 
 
 class PhaseWriter:

@@ -69,6 +69,58 @@ def test_an_output_that_is_the_input_under_another_name(tmp_path, sparse, stack,
     assert (sparse.read_bytes(), output.read_bytes()) == before
 
 
+NRRD_HEADER = "NRRD0004\ntype: short\ndimension: 3\nsizes: 10 12 4\nspacings: 2 2 8\nencoding: raw\nendian: little\n"
+META_HEADER = "NDims = 3\nDimSize = 10 12 4\nElementSpacing = 2 2 8\nElementType = MET_SHORT\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.nhdr", f"{NRRD_HEADER}data file: vox.nii\n"),
+        ("a.nrrd", f"{NRRD_HEADER}DataFile: vox.nii\r\n"),
+        ("a.MHD", f"{META_HEADER}ElementDataFile = vox.nii\n"),
+    ],
+)
+def test_an_output_that_holds_the_voxels_of_the_input(tmp_path: Path, stack, capsys, name, header) -> None:
+    (tmp_path / name).write_text(header, newline="")
+    (tmp_path / "vox.nii").write_bytes(stack.voxels[0].astype("<i2").tobytes())
+    before = (tmp_path / "vox.nii").read_bytes()
+    assert run(tmp_path / name, tmp_path / "vox.nii", "--spacing", 4) == ExitCode.UNUSABLE_INPUT
+    assert "vox.nii belongs to the input" in capsys.readouterr().err
+    assert (tmp_path / "vox.nii").read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
+def test_pipes_loops_and_names_that_no_file_has(tmp_path: Path, sparse: Path, capsys) -> None:
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    (tmp_path / "loop.nrrd").symlink_to(tmp_path / "pool.nrrd")
+    (tmp_path / "pool.nrrd").symlink_to(tmp_path / "loop.nrrd")
+    (tmp_path / "astray.nrrd").symlink_to(tmp_path / "nowhere" / "a.nrrd")
+    before = sorted(tmp_path.iterdir())
+    for name in ("pipe.nrrd", "loop.nrrd", f"{'a' * 300}.nrrd"):
+        assert run(tmp_path / name, tmp_path / "out.nrrd") == ExitCode.UNUSABLE_INPUT, name
+        assert f"{name}: " in capsys.readouterr().err
+    for name in ("pipe.nrrd", "loop.nrrd", f"{'a' * 300}.nrrd", "astray.nrrd"):
+        assert run(sparse, tmp_path / name, "--spacing", 4) == ExitCode.UNUSABLE_INPUT, name
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 2
+        assert f"{name}: " in said[0]
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "loop.nrrd").is_symlink()
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, sparse: Path, monkeypatch, capsys) -> None:
+    output = tmp_path / "out.nrrd"
+    output.write_text("precious")
+    output.chmod(0o444)
+    allowed = os.access
+    # Root may write anything: a stand-in says what the system says to others.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != output and allowed(path, mode))
+    assert run(sparse, output, "--spacing", 4) == ExitCode.UNUSABLE_INPUT
+    assert "may not be overwritten" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+
+
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_output_that_is_a_link_is_followed(tmp_path: Path, sparse: Path, exists: bool) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -160,6 +212,10 @@ def test_every_number_of_the_phantom_has_a_range(tmp_path: Path, capsys, argumen
         ["--seed", "99999999999"],
         ["--detail", "2"],
         ["--phase", "0"],
+        ["--samples", "100000000"],
+        ["--steps", "1000000000"],
+        ["--spacing", "nan"],
+        ["--thickness", "500"],
     ],
 )
 def test_every_number_of_a_reconstruction_has_a_range(tmp_path: Path, sparse: Path, capsys, arguments) -> None:
