@@ -8,7 +8,9 @@ offset together with ``pixdim``; and ``pixdim`` alone. They are meant to agree. 
 3. An ``sform`` whose sizes are those of ``pixdim`` counts, before the ``qform``. Otherwise the ``qform`` does, if there
    is one: two parts of three say the same. Without one, the ``sform`` counts, as the standard has it.
 4. Where any two parts disagree, a remark says so with both numbers.
-5. Nothing is safe, and the file is refused, where only an ``sform`` is left whose axes are sheared or have no length.
+5. A part that was filled in and is damaged (not finite, a quaternion longer than 1) does not count; a remark says so.
+6. Nothing is safe, and the file is refused, where no sound part is left but ``pixdim``, which has no directions, or an
+   ``sform`` whose axes are sheared or have no length.
 
 ``scl_slope`` 0 means no scaling, ``vox_offset`` 0 of a single file the end of the header, a unit of m or µm is one.
 """
@@ -33,6 +35,7 @@ _MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 _TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us", "hz": "Hz", "ppm": "ppm", "rads": "rad/s"}
 _HEADERS = {348: nifti1.Nifti1Header, 540: nifti2.Nifti2Header}
 _PAIRS = {b"ni1": nifti1.Nifti1PairHeader, b"ni2": nifti2.Nifti2PairHeader}
+_QUATERNION = ("quatern_b", "quatern_c", "quatern_d")
 _EXACT_INTEGERS = 2
 """Bytes of the largest integers that float32 holds exactly, with room for a slope."""
 
@@ -153,30 +156,40 @@ def _shortest(number: float) -> float:
 
 @dataclass(frozen=True)
 class _Geometry:
-    """What the three parts of a header say, RAS mm; ``None`` for a part that was not filled in."""
+    """What the three parts of a header say, RAS mm; ``None`` for a part that was not filled in, or is damaged."""
 
     sizes: np.ndarray
     pixdim: np.ndarray
     qform: np.ndarray | None
     sform: np.ndarray | None
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, header: nifti1.Nifti1Header) -> _Geometry:
         sizes = np.array([*header.get_data_shape(), 1, 1][:3])
         pixdim = np.array(header["pixdim"][1:4], dtype=np.float64)
         check_spacing(pixdim.tolist())
-        qform = sform = None
-        if header["qform_code"] > 0:
-            try:
-                qform = header.get_qform()
-            except (HeaderDataError, ValueError):  # its quaternion has no length 1
-                qform = None
-        if header["sform_code"] > 0:
-            sform = header.get_sform()
-        return cls(sizes, pixdim, qform if _is_finite(qform) else None, sform if _is_finite(sform) else None)
+        given = {"qform": _qform(header), "sform": header.get_sform() if header["sform_code"] > 0 else None}
+        damaged = tuple(
+            f"its {name} is damaged ({_numbers(header, name)})"
+            for name, affine in given.items()
+            if affine is not None and not np.isfinite(affine).all()
+        )
+        sound = {name: affine if _is_finite(affine) else None for name, affine in given.items()}
+        return cls(sizes, pixdim, sound["qform"], sound["sform"], damaged)
 
     def decide(self) -> tuple[np.ndarray, list[str]]:
         """The affine that counts, and remarks."""
+        if self.damaged and self.sform is None and self.qform is None:
+            raise UnusableInput(
+                f"{' and '.join(self.damaged)}, and nothing else says where it lies", "export it again, or repair it"
+            )
+        affine, remarks = self._choose()
+        used = "sform" if self.qform is None else "qform"
+        return affine, [*remarks, *(f"{part}; the {used} is used" for part in self.damaged)]
+
+    def _choose(self) -> tuple[np.ndarray, list[str]]:
+        """Between the parts that are sound."""
         sform, qform = self.sform, self.qform
         if sform is None:
             return (np.diag([*self.pixdim, 1.0]) if qform is None else qform), []
@@ -192,7 +205,9 @@ class _Geometry:
         if away <= GRID_TOLERANCE_MM:
             return sform, []
         if not _is_box(sform):
-            return qform, [f"its sform is sheared, and up to {away:.4g} mm off the qform; the qform is used"]
+            is_flat = not np.linalg.norm(sform[:3, :3], axis=0).all()
+            what = "has an axis without length" if is_flat else "is sheared"
+            return qform, [f"its sform {what}, and is up to {away:.4g} mm off the qform; the qform is used"]
         if self._is_off(lengths):
             return qform, [f"{_differing(lengths, self.pixdim)}; the qform is used, which goes with pixdim"]
         return sform, [f"its sform and its qform are up to {away:.4g} mm apart; the sform is used"]
@@ -210,6 +225,24 @@ class _Geometry:
     def _largest_distance(self, one: np.ndarray, other: np.ndarray) -> float:
         corners = np.array([[*((self.sizes - 1) * corner), 1] for corner in np.ndindex(2, 2, 2)])
         return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
+
+
+def _qform(header: nifti1.Nifti1Header) -> np.ndarray | None:
+    """The qform that was filled in; not a number where its quaternion is none of a rotation."""
+    if header["qform_code"] <= 0:
+        return None
+    try:
+        return np.asarray(header.get_qform())
+    except (HeaderDataError, ValueError):
+        return np.full((4, 4), np.nan)
+
+
+def _numbers(header: nifti1.Nifti1Header, part: str) -> str:
+    """What is damaged in a part: numbers that are none, or else its quaternion."""
+    names = ("srow_x", "srow_y", "srow_z") if part == "sform" else (*_QUATERNION, "qoffset_x", "qoffset_y", "qoffset_z")
+    numbers = {name: np.ravel(header[name]) for name in names}
+    odd = [name for name in names if not np.isfinite(numbers[name]).all()] or list(_QUATERNION)
+    return ", ".join(f"{name} {' '.join(f'{number:.4g}' for number in numbers[name])}" for name in odd)
 
 
 def _is_finite(affine: np.ndarray | None) -> bool:

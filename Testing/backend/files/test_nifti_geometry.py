@@ -113,6 +113,55 @@ def test_an_sform_without_length_is_refused(tmp_path) -> None:
         read(write(tmp_path / "a.nii", np.diag([0.0, 0, 0, 1])))
 
 
+DAMAGE = (
+    [{"srow_z": np.nan}, {"srow_x": [np.inf, 0, 0, 0]}],
+    [{"quatern_b": 2.0}, {"quatern_c": np.nan}, {"qoffset_x": np.inf}],
+)
+
+
+@pytest.mark.parametrize(
+    ("damage", "part", "other"),
+    [*((damage, "sform", "qform") for damage in DAMAGE[0]), *((damage, "qform", "sform") for damage in DAMAGE[1])],
+)
+def test_a_damaged_part_gives_way_with_a_remark_or_is_refused(tmp_path, damage, part, other) -> None:
+    found, (remark,) = read(write(tmp_path / "a.nii", affine(), affine(), **damage))
+    np.testing.assert_allclose(found, affine(), atol=1e-5)
+    assert f"its {part} is damaged ({next(iter(damage))}" in remark
+    assert f"the {other} is used" in remark
+    alone = (affine(), None) if part == "sform" else (None, affine())
+    with pytest.raises(UnusableInput, match=f"its {part} is damaged"):
+        read(write(tmp_path / "b.nii", *alone, **damage))
+
+
+def test_both_parts_damaged(tmp_path) -> None:
+    with pytest.raises(UnusableInput, match=r"qform is damaged .* and its sform is damaged"):
+        read(write(tmp_path / "a.nii", affine(), affine(), srow_y=np.nan, quatern_d=-3.0))
+
+
+def test_an_sform_of_zeros_gives_way(tmp_path) -> None:
+    found, (remark,) = read(write(tmp_path / "a.nii", np.diag([0.0, 0, 0, 1]), affine()))
+    np.testing.assert_allclose(found, affine(), atol=1e-5)
+    assert "without length" in remark
+
+
+@pytest.mark.parametrize("code", [-1, 0])
+def test_a_code_that_says_nothing_is_none(tmp_path, code) -> None:
+    found, remarks = read(write(tmp_path / "a.nii", affine((5, 5, 5)), affine(), sform_code=code))
+    np.testing.assert_allclose(found, affine(), atol=1e-5)
+    assert remarks == []
+
+
+def test_a_mirrored_qform_is_told_of(tmp_path) -> None:
+    _, (remark,) = read(write(tmp_path / "a.nii", affine(), affine(), pixdim=[-1, *SIZES, 0, 0, 0, 0]))
+    assert "up to 64 mm apart" in remark
+
+
+@pytest.mark.parametrize("pixdim", [(0, 0, 0), (-2, 2, 8), (2, 2, np.nan)])
+def test_a_pixdim_that_is_no_size_is_refused(tmp_path, pixdim) -> None:
+    with pytest.raises(UnusableInput, match="the spacing in the header is"):
+        read(write(tmp_path / "a.nii", affine(), pixdim=[1, *pixdim, 0, 0, 0, 0]))
+
+
 def test_a_remark_is_a_warning_in_python(tmp_path) -> None:
     path = write(tmp_path / "a.nii", affine((2, 2, 10)))
     with pytest.warns(StackWarning, match=r"a\.nii: its voxels are 2 x 2 x 10 mm"):
