@@ -7,7 +7,10 @@ import numpy as np
 CLEARLY_WIDER = 1.5
 """Slices are this many times as far apart as pixels, at least, where their axis is not the last one."""
 
-NEARLY_SQUARE = 1.2
+WIDER, CLEARLY_FEWER = 1.1, 3
+"""Or they are a little further apart, and there are so many times as few of them as rows and columns."""
+
+LARGEST_ASPECT = 2.0
 """Pixels are square but for this factor, at most, where the slices are not along the last axis."""
 
 LAST = (0, 1, 2)
@@ -18,9 +21,9 @@ _EXACT = 1e-6
 def slices_last(shape: tuple[int, ...], affine: np.ndarray) -> tuple[int, int, int]:
     """The axes (0 for i, 1 for j, 2 for k) in an order that has the one along the slices last.
 
-    That is k, unless another axis has both the clearly largest distance between its voxels and the fewest of them, and
-    the other two make nearly square pixels, as after a reorientation to anatomical axes. Where these disagree the usual
-    order is the better guess.
+    That is k, unless another axis has both the largest distance between its voxels and the fewest of them, one of the
+    two clearly, and the other two make possible pixels, as after a reorientation to anatomical axes. Where these
+    disagree the usual order is the better guess.
 
     :param shape: voxels along i, j, k.
     :param affine: IJK to world mm.
@@ -28,9 +31,11 @@ def slices_last(shape: tuple[int, ...], affine: np.ndarray) -> tuple[int, int, i
     spacing = np.linalg.norm(np.asarray(affine, dtype=np.float64)[:3, :3], axis=0)
     for axis, order in ((0, (1, 2, 0)), (1, (0, 2, 1))):
         others = list(order[:2])
-        is_wider = spacing[axis] >= CLEARLY_WIDER * spacing[others].max()
-        has_square_pixels = spacing[others].max() <= NEARLY_SQUARE * spacing[others].min()
-        if is_wider and has_square_pixels and 1 < shape[axis] < min(shape[other] for other in others):
+        fewest = min(shape[other] for other in others)
+        wider = float(spacing[axis] / spacing[others].max())
+        stands_out = wider >= CLEARLY_WIDER or (wider >= WIDER and shape[axis] * CLEARLY_FEWER <= fewest)
+        has_pixels = spacing[others].max() <= LARGEST_ASPECT * spacing[others].min()
+        if stands_out and has_pixels and 1 < shape[axis] < fewest:
             return order
     return LAST
 
