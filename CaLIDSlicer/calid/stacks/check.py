@@ -26,8 +26,8 @@ _BRIGHTEST_PERCENT = 99
 """Fat is no landmark."""
 _MOST_ORDERED = 40
 """Slices. The search for a better order takes their number to the third power."""
-_LARGEST = 1e30
-"""Values beyond this have no room in float32, of which the networks and the uncertainty are."""
+_LARGEST, _SMALLEST = 1e30, 1e-30
+"""Values beyond these have no room in float32, of which the networks and the uncertainty are."""
 _FEWEST_LEVELS = 64
 """Steps of float64 between dark and bright: fewer are no image any more."""
 
@@ -52,7 +52,9 @@ class StackCheck:
         """What its user should know, worst first; slices and phases are counted from 1."""
         blank = emptiness.findings(self.stack.voxels)
         unusable = {k for finding in blank for k in finding.slices}
-        found = [*_missing(self.stack.gaps), *_too_long(self.stack), *blank, *_duplicated(self.stack.voxels, unusable)]
+        same = _duplicated(self.stack, self.padding, unusable)
+        unusable |= {k for finding in same for k in finding.slices}
+        found = [*_missing(self.stack.gaps), *_too_long(self.stack), *blank, *same]
         cine = cine_findings(self.padding.filled(self.stack.voxels))
         if swapped := [finding for finding in cine if finding.kind is Kind.SWAPPED_AXES]:
             return swapped  # what else is odd follows from that
@@ -88,10 +90,11 @@ def _refuse_pixels(spacing: tuple[float, float]) -> None:
     low, high = PIXEL_MM
     for size in spacing:
         if not low <= size <= high:
-            unit = "micrometres" if size > high else "metres"
+            guesses = {"metres": 1e3, "centimetres": 10.0, "tenths of a millimetre": 0.1, "micrometres": 1e-3}
+            unit = next((unit for unit, mm in guesses.items() if low <= size * mm <= high), None)
             raise UnusableInput(
-                f"its pixels are {size:.4g} mm wide, and a heart is imaged with {low:g} to {high:g} mm",
-                f"correct the spacing in the header; it seems to be in {unit}",
+                f"its pixels are {size:.6g} mm wide, and a heart is imaged with {low:g} to {high:g} mm",
+                "correct the spacing in the header, or its unit" + f"; it seems to be in {unit}" * (unit is not None),
             )
 
 
@@ -100,6 +103,8 @@ def _refuse_values(tissue: np.ndarray) -> None:
     largest = max(abs(low), abs(high))
     if not largest <= _LARGEST:
         raise UnusableInput(f"its voxels go up to {largest:.3g}", "divide them: no scanner has such values")
+    if largest < _SMALLEST:
+        raise UnusableInput(f"its voxels go up to {largest:.3g} only", "multiply them: no scanner has such values")
     if high - low < _FEWEST_LEVELS * np.spacing(largest) and high > low:
         raise UnusableInput(
             f"its voxels differ by {high - low:.3g} around {largest:.17g}, which rounding makes flat",
@@ -130,10 +135,10 @@ def _too_long(stack: SliceStack) -> list[Finding]:
     return [Finding(Kind.TOO_LONG, text)]
 
 
-def _duplicated(voxels: np.ndarray, unusable: set[int]) -> list[Finding]:
-    """Slices that are the same image in any phase."""
+def _duplicated(stack: SliceStack, padding: Padding, unusable: set[int]) -> list[Finding]:
+    """Slices that are the same image in any phase, or nearly the same in the first one."""
     pairs: dict[tuple[int, int], int] = {}
-    for phase, slices in enumerate(voxels):
+    for phase, slices in enumerate(stack.voxels):
         seen: dict[bytes, int] = {}
         for k, image in enumerate(slices):
             first = k if k in unusable else seen.setdefault(image.tobytes(), k)
@@ -146,13 +151,34 @@ def _duplicated(voxels: np.ndarray, unusable: set[int]) -> list[Finding]:
             (below, above),
         )
         for (below, above), phase in pairs.items()
+    ] + _nearly_duplicated(stack, padding, unusable | {k for _, k in pairs})
+
+
+def _nearly_duplicated(stack: SliceStack, padding: Padding, unusable: set[int]) -> list[Finding]:
+    """Slices that differ by their scale or by a little noise."""
+    used = [k for k in range(len(stack.positions)) if k not in unusable]
+    if len(used) < 2:
+        return []
+    alike = likeness.correlations(padding.filled(stack.voxels[0, used]))
+    apart = np.abs(np.subtract.outer(stack.positions[used], stack.positions[used]))
+    pairs = np.argwhere(np.triu((alike >= likeness.SAME_IMAGE) & (apart >= likeness.SAME_IMAGE_MM)))
+    return [
+        Finding(
+            Kind.DUPLICATED,
+            f"Slices {used[a] + 1} and {used[b] + 1} are nearly the same image (correlation {alike[a, b]:.4f}).",
+            (used[a], used[b]),
+        )
+        for a, b in pairs.tolist()
     ]
 
 
 def _is_swap(order: list[int]) -> bool:
     """Whether an order differs from the usual one, in either sense, by two neighbours that change places."""
-    usual = list(range(len(order)))
-    return any(sum(a != b for a, b in zip(one, usual, strict=True)) <= 2 for one in (order, order[::-1]))
+    for one in (order, order[::-1]):
+        moved = [k for k, slice_number in enumerate(one) if slice_number != k]
+        if not moved or (len(moved) == 2 and moved[1] - moved[0] == 1):
+            return True
+    return False
 
 
 def _out_of_order(order: list[int]) -> Finding:

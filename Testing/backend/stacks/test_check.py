@@ -171,13 +171,41 @@ def test_a_shifted_slice(sound, shift: int) -> None:
     assert (finding.kind, finding.slices) == (Kind.SHIFTED, (4,))
 
 
+@pytest.mark.parametrize("change", ["noise", "scale", "both"])
+def test_a_slice_that_is_there_twice_with_another_noise_or_scale(sound, change: str) -> None:
+    voxels = sound.voxels.astype(np.float32)
+    again = voxels[:, 3] * (1 if change == "noise" else 1.1)
+    noise = np.random.default_rng(1).normal(0, 0.02 * float(voxels.std()), again.shape)
+    voxels[:, 6] = again + (0 if change == "scale" else noise)
+    (finding,) = (one for one in check_stack(with_voxels(sound, voxels)) if one.kind is Kind.DUPLICATED)
+    assert "Slices 4 and 7 are nearly the same image (correlation 0.99" in str(finding).replace("1.0000", "0.9999")
+
+
+@pytest.mark.parametrize(("order", "pair"), [([1, 0, *range(2, 10)], (0, 1)), ([*range(8), 9, 8], (8, 9))])
+def test_two_slices_at_an_end_that_changed_places(sound, order: list[int], pair: tuple[int, int]) -> None:
+    (finding,) = check_stack(ordered(sound, order))
+    assert (finding.kind, finding.slices) == (Kind.OUT_OF_ORDER, pair)
+
+
+def test_values_too_small_for_float32_are_refused(sound) -> None:
+    for factor in (1e-303, 1e-43):
+        with pytest.raises(UnusableInput, match="only"):
+            check_stack(with_voxels(sound, sound.voxels * factor))
+
+
+def test_a_stack_of_blank_slices_but_one_is_told_of(sound) -> None:
+    voxels = np.full_like(sound.voxels, 5)
+    voxels[0, 2, 9, 9] = 900
+    assert kinds(with_voxels(sound, voxels)) == [Kind.BLANK] * 9
+
+
 @pytest.mark.parametrize("size", [1400.0, 0.0014, 11.0])
 def test_pixels_that_no_heart_has_are_refused(sound, size: float) -> None:
     frame = sound.frame.copy()
     frame[:3, :2] *= size / 2.4
     with pytest.raises(UnusableInput, match=f"{size:.4g} mm wide") as caught:
         check_stack(replace(sound, frame=frame))
-    assert "metres" in caught.value.remedy
+    assert "metre" in caught.value.remedy
 
 
 def test_values_without_room_or_contrast_are_refused(sound) -> None:
