@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calid.commands.common import add_options, chosen_options
-from calid.errors import UnusableInput
+from calid.errors import OutOfResources, UnusableInput
 from calid.options import LARGEST_SEED, Options
 from calid.protocol import Job
 
@@ -55,6 +55,8 @@ def test_the_command_line_has_their_defaults_and_help() -> None:
         ({"spacing": "2"}, "spacing is '2', not a number"),
         ({"samples": 1.5}, "samples is 1.5, not a whole number"),
         ({"samples": True}, "samples is True"),
+        ({"samples": 1001}, "samples is 1001"),
+        ({"steps": 10**9}, "steps is 1000000000"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**31}, "seed is 2147483648"),
         ({"seed": None}, "seed is None"),
@@ -71,3 +73,10 @@ def test_a_value_that_is_none_is_refused_by_name(chosen: dict, said: str) -> Non
 def test_numbers_of_numpy_and_paths_become_pythons_own() -> None:
     chosen = Options(spacing=np.float32(2), seed=np.int64(3), models=Path("folder"))
     assert [type(value) for value in (chosen.spacing, chosen.seed, chosen.models)] == [float, int, str]
+
+
+@pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:-1", "cuda:a", "CPU", "", "cpu:"])
+def test_a_device_that_no_machine_has_is_refused_without_pytorch(name: str) -> None:
+    with pytest.raises(OutOfResources, match=f"no device '{name}'") as caught:
+        Options(device=name)
+    assert "cuda:N" in caught.value.remedy

@@ -74,7 +74,9 @@ class Phantom:
         for name, (low, high, unit) in _RANGES.items():
             for value in np.ravel(getattr(self, name)):
                 if not low <= value <= high:
-                    raise UnusableInput(f"{name} is {value:g}{unit}", f"choose {low:g} to {high:g}{unit} for {name}")
+                    raise UnusableInput(
+                        f"{name} is {value:.10g}{unit}", f"choose {low:g} to {high:.10g}{unit} for {name}"
+                    )
 
     @cached_property
     def sparse(self) -> SliceStack:
