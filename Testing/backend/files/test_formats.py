@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import locale
 import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,22 +83,76 @@ def test_voxels_in_several_files_are_refused(tmp_path: Path) -> None:
         assert "unu save" in caught.value.remedy
 
 
-@pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha"])
-def test_numbers_are_read_in_any_language(tmp_path: Path, stack: SliceStack, suffix: str) -> None:
-    write_stack(stack, tmp_path / f"a{suffix}")
-    before = locale.setlocale(locale.LC_NUMERIC)
+@pytest.fixture(scope="module")
+def comma(tmp_path_factory) -> Iterator[None]:
+    """Numbers have a decimal comma: in a language that is installed, else in one that is made."""
+    before, path = locale.setlocale(locale.LC_NUMERIC), os.environ.get("LOCPATH")
     try:
-        for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "nl_NL.UTF-8"):
-            try:
-                locale.setlocale(locale.LC_NUMERIC, name)
-                break
-            except locale.Error:
-                continue
-        else:
-            pytest.skip("no language with a decimal comma is installed")
-        same(read_stack(tmp_path / f"a{suffix}"), stack)
+        if not any(map(_is_set, ("de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "nl_NL.UTF-8"))):
+            os.environ["LOCPATH"] = str(_make_language(tmp_path_factory.mktemp("languages")))
+            if not _is_set("comma"):
+                pytest.skip("no language with a decimal comma is installed, and none can be made")
+        assert locale.localeconv()["decimal_point"] == ","
+        yield
     finally:
         locale.setlocale(locale.LC_NUMERIC, before)
+        os.environ.pop("LOCPATH", None)
+        if path is not None:
+            os.environ["LOCPATH"] = path
+
+
+def _is_set(name: str) -> bool:
+    try:
+        return bool(locale.setlocale(locale.LC_NUMERIC, name))
+    except locale.Error:
+        return False
+
+
+def _make_language(folder: Path) -> Path:
+    source = folder / "comma.txt"
+    source.write_text('LC_CTYPE\ncopy "POSIX"\nEND LC_CTYPE\nLC_NUMERIC\ndecimal_point ","\nEND LC_NUMERIC\n')
+    if program := shutil.which("localedef"):
+        command = [program, "--no-archive", "-c", "-i", source, folder / "comma"]
+        subprocess.run(command, capture_output=True, check=False)
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".seq.nrrd", ".mha"])
+def test_numbers_are_written_and_read_in_any_language(tmp_path: Path, stack: SliceStack, comma, suffix: str) -> None:
+    write_stack(stack, tmp_path / f"a{suffix}")
+    same(read_stack(tmp_path / f"a{suffix}"), stack)
+    assert b"2,5" not in (tmp_path / f"a{suffix}").read_bytes()[:2000]
+
+
+def test_a_detached_header_is_read_in_any_language(tmp_path: Path, stack: SliceStack, comma) -> None:
+    write_stack(stack, tmp_path / "a.nrrd")
+    for name in ("b.nhdr", "b.mhd"):
+        detach(read_stack(tmp_path / "a.nrrd"), tmp_path / name)
+        same(read_stack(tmp_path / name), stack)
+
+
+def detach(stack: SliceStack, path: Path) -> None:
+    """Write a header and its voxels beside it."""
+    affine, sizes = stack.affine, stack.voxels.shape[:0:-1]
+    path.with_suffix(".raw").write_bytes(stack.voxels.astype("<i2").tobytes())
+    columns = affine[:3, :3].T
+    joined = " ".join(map(str, sizes))
+    if path.suffix == ".nhdr":
+        vectors = " ".join(f"({','.join(map(repr, map(float, column)))})" for column in columns)
+        origin = f"({','.join(map(repr, map(float, affine[:3, 3])))})"
+        text = f"NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: {joined}\n"
+        text += f"space directions: {vectors}\nspace origin: {origin}\nencoding: raw\nendian: little\n"
+        path.write_text(f"{text}data file: {path.stem}.raw\n")
+        return
+    spacing = np.linalg.norm(columns, axis=1)
+    numbers = {
+        "TransformMatrix": (columns / spacing[:, None]).ravel(),
+        "Offset": affine[:3, 3],
+        "ElementSpacing": spacing,
+    }
+    lines = [f"{name} = {' '.join(map(repr, map(float, values)))}" for name, values in numbers.items()]
+    lines += [f"DimSize = {joined}", "ElementType = MET_SHORT", f"ElementDataFile = {path.stem}.raw"]
+    path.write_text("\n".join(["NDims = 3", *lines]) + "\n")
 
 
 def test_dicom_is_called_so(tmp_path: Path) -> None:
