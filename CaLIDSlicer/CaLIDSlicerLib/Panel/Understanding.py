@@ -86,7 +86,9 @@ def _merged(first: list[Finding], cine: list[Finding]) -> list[Finding]:
     if any(finding.kind is Kind.SWAPPED_AXES for finding in cine):
         return cine  # what else is odd follows from that
     fine = (Kind.OUT_OF_ORDER, Kind.SHIFTED)
-    return [f for f in first if f.kind in fine] + [f for f in cine if f.kind not in fine]
+    same = {f.slices for f in first if f.kind is Kind.DUPLICATED}
+    kept = [f for f in first if f.kind in (*fine, Kind.DUPLICATED)]
+    return kept + [f for f in cine if f.kind not in fine and not (f.kind is Kind.DUPLICATED and f.slices in same)]
 
 
 def outputError(node, output, phases: str) -> str:
