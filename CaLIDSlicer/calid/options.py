@@ -35,18 +35,12 @@ class Options:
     """How to fill the gaps of a stack.
 
     :param spacing: largest distance between slices of the result, mm; see :func:`calid.plan_slices`.
-    :param samples: draws of the sampler, of which the mean is returned; ``None`` takes the model's default.
+    :param samples: of which the mean is returned, each of the slices mirrored in another way; ``None`` takes the
+        model's default.
     :param steps: denoising steps of one draw; ``None`` takes the model's default.
     :param seed: of the sampler; the same seed on the same machine gives the same result.
-    :param fill: ``"direct"`` or ``"autoregressive"``; ``None`` takes the model's default.
     :param detail: from 0, the mean of what a slice can be, nearest to the truth and blurred, to 1, as sharp as real
-        slices; ``None`` takes the model's default.
-    :param follow: from 0 to 1, how much of interpolation along the motion is mixed into the mean; ``None`` takes the
-        model's default.
-    :param conditioned: draw from all slices that fit between the neighbours, for studies of diversity, rather than take
-        the one nearest to the mean.
-    :param temporal: let the phases of a cine inform each other; ``False`` reconstructs phase by phase, as the
-        autoregressive fill always does.
+        slices, which latent diffusion draws; ``None`` takes the model's default.
     :param device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
     :param thickness: mm that an acquired slice averages over; ``None`` takes what the file says, else a usual one.
     :param consistent: let the result explain the acquired slices, as means over their thickness.
@@ -63,21 +57,13 @@ class Options:
 
     spacing: float = _choice(2.0, float, "largest distance between slices, mm", metavar="MM")
     samples: int | None = _choice(
-        None, int, "draws of the sampler, whose mean is taken", low=1, high=MOST_SAMPLES, metavar="N"
+        None, int, "views of the slices, mirrored in turn, whose mean is taken", low=1, high=MOST_SAMPLES, metavar="N"
     )
     steps: int | None = _choice(None, int, "denoising steps of one draw", low=1, high=MOST_STEPS, metavar="N")
     seed: int = _choice(0, int, "of the sampler", low=0, high=LARGEST_SEED, metavar="N")
-    fill: str | None = _choice(
-        None, str, "order in which the missing slices are made", choices=("direct", "autoregressive")
-    )
     detail: float | None = _choice(
         None, float, "0: the mean, blurred and nearest to the truth; 1: sharp", low=0, high=1, metavar="0..1"
     )
-    follow: float | None = _choice(
-        None, float, "share of interpolation along the motion", low=0, high=1, metavar="0..1"
-    )
-    conditioned: bool = _choice(False, bool, "draw from all slices that fit between the neighbours")
-    temporal: bool = _choice(True, bool, "let the phases of a cine inform each other")
     device: str = _choice("auto", str, "auto, cpu, cuda, cuda:N or mps", metavar="NAME")
     thickness: float | None = _choice(None, float, "of the acquired slices, mm", metavar="MM")
     consistent: bool = _choice(True, bool, "let the result explain the acquired slices")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from calid.model.motion import MotionConfig, MotionEstimator
+from calid.model.temporal import TemporalConfig, TemporalCorrection
 from safetensors.torch import save_file
 
 import calid
 from calid.model.denoiser import DenoiserConfig, LatentInterpolator
-from calid.model.motion import MotionConfig, MotionEstimator
-from calid.model.temporal import TemporalConfig, TemporalCorrection
 from calid.model.vae import SliceAutoencoder, VaeConfig
 from calid.model.weights import CalidModel
 from calid.stacks.stack import SliceStack

@@ -54,7 +54,7 @@ def interpolate_latents(
 
 def _decode_targets(model: CalidModel, combine: Combine, plan: DensePlan, slices: np.ndarray) -> np.ndarray:
     """(targets, rows, columns) from the acquired slices (k, rows, columns), both in network units on the model grid."""
-    device = model.vae.latent_mean.device
+    device = model.device
     with torch.inference_mode():
         latents = [model.vae.encode(torch.from_numpy(s)[None, None].to(device)) for s in slices]
         made = (model.vae.decode(combine(latents[t.below], latents[t.above], t.fraction)) for t in plan.targets)

@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from calid.baselines.conditioning import Neighbours
 from calid.baselines.pixel_models import KINDS, PixelModel, PixelModelConfig, PixelSpace
 from calid.errors import UnusableInput
-from calid.model.conditioning import Neighbours
 from calid.model.sampler import AnchoredNoise
 from calid.model.weights import load_weights
 from calid.reconstruction.device import autocast, choose_device

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,7 +79,7 @@ def _latent(rule: str, models: str | None = None, device: str = "cpu") -> Method
 
 
 def _calid(**chosen: Any) -> Method:
-    """The diffusion model, with the defaults of :class:`~calid.options.Options` for what is not chosen."""
+    """The model, with the defaults of :class:`~calid.options.Options` for what is not chosen."""
     options = Options(uncertainty=True, **chosen)
 
     def method(stack: SliceStack, plan: DensePlan) -> tuple[np.ndarray, np.ndarray | None]:
@@ -116,24 +115,6 @@ def _pixel_diffusion(
     return _learned("pixel-diffusion", weights, device, steps=steps, samples=samples, seed=seed)
 
 
-def _gap(
-    weights: str | None = None,
-    thickness: float | None = None,
-    symmetric: int = 1,
-    consistent: int = 0,
-    keep: int = 1,
-    device: str = "auto",
-) -> Method:
-    from calid.model.gap import load_gap
-    from calid.reconstruction.device import choose_device
-    from calid.reconstruction.thin import GapFill
-
-    if weights is None:
-        raise UnusableInput("no weights of the network of a gap are given", "name them as gap:weights=FILE")
-    net = load_gap(Path(weights), choose_device(device))
-    return GapFill(net, thickness, bool(symmetric), bool(consistent), bool(keep))
-
-
 _FACTORIES: dict[str, Callable[..., Method]] = {
     "nearest": lambda: partial(interpolate, nearest_weights),
     "linear": lambda: partial(interpolate, linear_weights),
@@ -144,17 +125,12 @@ _FACTORIES: dict[str, Callable[..., Method]] = {
     "registration": lambda: _registration,
     "unet": _unet,
     "pixel-diffusion": _pixel_diffusion,
-    "gap": _gap,
     "calid": _calid,
-    "calid-phasewise": partial(_calid, temporal=0),
 }
 
-_CONSISTENT = ("gap", "calid", "calid-phasewise")  # by themselves, if asked: they know the heart at acquired positions
-
 _NUMBERS: dict[str, Callable[[str], int | float]] = {
-    **dict.fromkeys(("samples", "steps", "seed"), int),
-    **dict.fromkeys(("conditioned", "temporal", "consistent", "symmetric", "keep"), int),
-    **dict.fromkeys(("detail", "follow", "thickness"), float),
+    **dict.fromkeys(("samples", "steps", "seed", "consistent"), int),
+    **dict.fromkeys(("detail", "thickness"), float),
 }
 
 
@@ -171,7 +147,7 @@ def make_method(spec: str) -> Method:
         raise UnusableInput(f"there is no method {name!r}", f"choose from {', '.join(_FACTORIES)}")
     try:
         chosen = _parse_options(options)
-        own = name in _CONSISTENT or not chosen.pop("consistent", 0)
+        own = name == "calid" or not chosen.pop("consistent", 0)
         method = _FACTORIES[name](**chosen)
     except (TypeError, ValueError) as error:
         raise UnusableInput(f"method {spec!r}: {error}", "write options as name:key=value,key=value") from error

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
-from calid.model.conditioning import Context, ContextEncoder, ContextInjection
+from calid.baselines.conditioning import Context, ContextEncoder, ContextInjection
 from calid.model.layers import Fourier, UNet
 from calid.model.vae import SliceAutoencoder, VaeConfig
 
@@ -49,7 +49,7 @@ class Regression(nn.Module):
     def __init__(self, config: PixelModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ContextEncoder(config.factor**2, config.channels, config.blocks, config.embedding, follows=False)
+        self.encoder = ContextEncoder(config.factor**2, config.channels, config.blocks, config.embedding)
 
     def draw(self, context: Context, noise: Tensor, steps: int) -> Tensor:
         """The mean (n, c, h, w), whatever the noise."""
@@ -65,7 +65,7 @@ class PixelDiffusion(nn.Module):
         super().__init__()
         self.config = config
         pixels, channels = config.factor**2, tuple(config.channels)
-        self.encoder = ContextEncoder(pixels, channels, config.blocks, config.embedding, follows=False)
+        self.encoder = ContextEncoder(pixels, channels, config.blocks, config.embedding)
         self.injection = ContextInjection(channels, channels)
         self.embed_time = nn.Sequential(
             Fourier(32, 0.25, 64.0),

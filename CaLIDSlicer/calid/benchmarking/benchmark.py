@@ -65,13 +65,11 @@ def measure(what: Settings, device: str) -> dict[str, Any]:
 
 def _as_wide(model: CalidModel) -> PixelModelConfig:
     """The denoiser of a model, moved to pixel space: what the latent space itself saves."""
-    like = model.interpolator.config
+    like = model.denoiser.config
     return PixelModelConfig(model.pixel, 1, like.channels, like.blocks, like.embedding)
 
 
-def _parts(model: CalidModel, what: Settings) -> list[dict[str, Any]]:
-    """A CPU works slice by slice, so there is no batch to vary."""
+def _parts(model: CalidModel, what: Settings) -> dict[str, Any]:
     stack = what.standard.stack
     grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, model.pixel, model.multiple)
-    batches = (1,) if model.vae.latent_mean.device.type == "cpu" else what.batches
-    return [time_parts(model, grid.model_shape, batch, what.repeats) for batch in batches]
+    return time_parts(model, grid.model_shape, what.repeats)

@@ -14,9 +14,9 @@ import torch
 from diffusers import UNet2DModel
 from torch import nn
 
+from calid.baselines.conditioning import Neighbours
 from calid.baselines.pixel_models import PixelDiffusion, PixelModelConfig
 from calid.benchmarking.settings import DiffusionAutoencoder, Job
-from calid.model.conditioning import Neighbours
 from calid.model.layers import Net, channels_last
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.parallel import run_all, worker_count

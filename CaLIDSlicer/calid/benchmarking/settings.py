@@ -78,7 +78,6 @@ class Settings:
 
     :param standard: the volume that the goals are about.
     :param growth: for each quantity that varies, the jobs from small to large.
-    :param batches: slices at a time on an accelerator.
     :param repeats: of every measurement in the same process; the fastest counts.
     :param pixel_model: architecture of the pixel-space diffusion model.
     :param pixel_steps: sampling steps of one slice of it.
@@ -86,7 +85,6 @@ class Settings:
 
     standard: Job
     growth: Mapping[str, Sequence[Job]]
-    batches: Sequence[int]
     repeats: int
     pixel_model: PixelModelConfig
     pixel_steps: int
@@ -104,7 +102,6 @@ def full() -> Settings:
             "slices": [Job(slices=n, spacing=2.5) for n in (6, 10, 14)],
             "phases": [Job(phases=n, spacing=2.5) for n in (1, 2, 4)],
         },
-        batches=(1, 2, 4, 8, 16, 32),
         repeats=2,
         pixel_model=PixelModelConfig(**json.loads(configured)["architecture"]),
         pixel_steps=20,
@@ -118,7 +115,6 @@ def quick() -> Settings:
     return Settings(
         standard=small,
         growth={"slices": [small, Job(matrix=48, slices=4, spacing=5.0)]},
-        batches=(1, 2),
         repeats=1,
         pixel_model=PixelModelConfig(pixel=1.5, factor=1, channels=(4, 8), blocks=1, embedding=8),
         pixel_steps=2,

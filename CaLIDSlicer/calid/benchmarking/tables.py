@@ -74,16 +74,13 @@ def _growth(report: Mapping[str, Any]) -> str:
 
 
 def _parts(report: Mapping[str, Any]) -> str:
-    rows = []
-    for r in report["parts"]:
-        denoise = r["steps"] * r["denoise"]
-        times = (r["follow"], r["condition"], denoise, r["decode"])
-        shares = [f"{1e3 * t:.1f} ({100 * t / r['slice']:.0f} %)" for t in times]
-        once = (f"{1e3 * r[name]:.1f}" for name in ("encode", "motion"))
-        rows.append((r["batch"], *once, *shares, f"{1e3 * r['slice']:.1f}"))
-    steps = report["parts"][0]["steps"]
-    heads = ["encode, ms an acquired slice", "motion, ms a gap", "follow, ms", "condition", f"denoise, {steps} steps"]
-    return _table(["batch", *heads, "decode", "slice, ms"], rows)
+    parts = report["parts"]
+    rows = [
+        ("a gap, all its slices", f"{1e3 * parts['gap']:.1f}"),
+        *((f"detail: {name} a slice", f"{1e3 * parts[name]:.1f}") for name in ("encode", "denoise", "decode")),
+        (f"detail of a slice, {parts['steps']} steps", f"{1e3 * parts['detail']:.1f}"),
+    ]
+    return _table(["part, one worker", "ms"], rows)
 
 
 def _study(report: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ from calid.errors import CalidError
 from calid.files.writing import write_stack
 from calid.model.weights import CalidModel
 from calid.protocol import Done, Event, Started, parse_event
-from calid.reconstruction.fill import fill_rounds
-from calid.reconstruction.gaps import fill_gaps
+from calid.reconstruction.gaps import Wanted, fill_gaps
 from calid.reconstruction.reconstruct import choose_sampling
+from calid.stacks.thickness import choose_thickness
 
 
 def time_command(job: Job, device: str) -> dict[str, Any]:
@@ -66,14 +66,14 @@ def _run(arguments: list[str]) -> tuple[list[tuple[float, Event]], int]:
 
 def time_loaded(model: CalidModel, job: Job, repeats: int) -> dict[str, Any]:
     """The same volume with the model loaded: seconds of the fastest of ``repeats``, per missing slice too."""
-    device, stack, plan = model.vae.latent_mean.device, job.stack, job.plan
-    sampling, rounds = choose_sampling(model), fill_rounds(plan, model.defaults["fill"])
+    device, stack, plan = model.device, job.stack, job.plan
+    sampling, wanted = choose_sampling(model), Wanted(choose_thickness(stack).mm)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        fill_gaps(stack, plan, model, sampling, rounds, lambda phase, dense, uncertainty: None)
+        fill_gaps(stack, plan, model, sampling, wanted, lambda phase, dense, uncertainty: None)
         seconds.append(time.perf_counter() - started)
     return {
         "matrix": job.matrix,

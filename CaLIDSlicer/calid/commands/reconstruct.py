@@ -41,7 +41,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_input(parser, "reconstruct")
     add = parser.add_argument
     add("output", type=Path, metavar="OUT", help=FORMATS)
-    add_options(parser, "spacing", "samples", "steps", "detail", "fill", "thickness", "acquired", "align")
+    add_options(parser, "spacing", "samples", "steps", "detail", "thickness", "acquired", "align")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--dicom", type=Path, metavar="FOLDER", help="of a DICOM study, also write a derived series into a new folder")

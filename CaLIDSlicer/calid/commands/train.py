@@ -9,8 +9,7 @@ from typing import Any
 from calid.commands.common import Report
 
 _STAGES = (
-    *("autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "temporal", "publish"),
-    "gap",
+    *("autoencoder", "decoder", "gap", "deviation", "denoiser", "publish"),
     *("segmentation", "unet", "pixel-diffusion"),
 )
 

@@ -1,28 +1,27 @@
-"""Stage 2: the conditional latent diffusion model.
+"""Stage 2: the latent diffusion model.
 
-The context encoder proposes the mean of what a missing slice can be. Diffusion starts there, with a little noise, and
-ends at a slice: a rectified flow from the posterior mean to real slices (Ohayon et al., ICLR 2025). Of all ways to be
-as sharp as a real slice this one stays nearest to the truth. The U-Net predicts the velocity of the straight line
-``state = (1 - t) * (mean + start_noise * eps) + t * latents``, which is epsilon prediction up to a known scale. It is
-told how long a step will be taken with its answer, and answers with the mean velocity of that step (shortcut models,
-Frans et al., ICLR 2025): one step ends where many small ones would.
+The network of a gap proposes the mean of what a missing slice can be. Diffusion starts there, in the latent space of
+the autoencoder, with a little noise, and ends at a slice: a rectified flow from the posterior mean to real slices
+(Ohayon et al., ICLR 2025). Of all ways to be as sharp as a real slice this one stays nearest to the truth. The U-Net
+predicts the velocity of the straight line ``state = (1 - t) * (mean + start_noise * eps) + t * latents``, which is
+epsilon prediction up to a known scale. It is told how long a step will be taken with its answer, and answers with the
+mean velocity of that step (shortcut models, Frans et al., ICLR 2025): one step ends where many small ones would.
 
-It runs in two ways. Unconditioned it knows the state only, and carries the mean to the nearest sharp slice.
-Conditioned on the neighbours by tau_theta2 it draws from all slices that fit between them.
+All that the neighbours say of a slice reaches it through the mean that it starts from, and their distances.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calid.model.conditioning import Context, ContextEncoder, ContextInjection, Neighbours
 from calid.model.layers import Fourier, UNet
+
+MM_SCALE = 20.0
+"""Distances enter the network in units of this many mm."""
 
 FINE = 1 / 8
 """Steps shorter than this are infinitely short, as far as the U-Net knows."""
@@ -38,9 +37,7 @@ class DenoiserConfig:
 
     latent_channels: int = 8
     factor: int = 4
-    context_channels: Sequence[int] = (64, 96, 128)
     channels: Sequence[int] = (64, 96, 128)
-    context_blocks: int = 2
     blocks: int = 1
     embedding: int = 128
     start_noise: float = 0.3
@@ -51,42 +48,12 @@ class DenoiserConfig:
         return 2 ** (len(self.channels) - 1)
 
 
-class Deviation(nn.Module):
-    """How far from the mean the real slice may be: the scale of a Laplace distribution (Kendall and Gal 2017)."""
-
-    def __init__(self, config: DenoiserConfig) -> None:
-        super().__init__()
-        self.factor, width = config.factor, config.context_channels[0]
-        last = nn.Conv2d(width, config.factor**2, 1)
-        assert last.bias is not None
-        nn.init.constant_(last.bias, math.log(0.1))
-        self.net = nn.Sequential(
-            nn.Conv2d(width + 2 * config.latent_channels, width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.SiLU(),
-            last,
-        )
-
-    def forward(self, context: Context, neighbours: Neighbours) -> Tensor:
-        """(n, 1, rows, columns) logarithm of the expected absolute deviation of each pixel, in network units."""
-        assert neighbours.followed is not None
-        below, above = neighbours.followed.unbind(dim=1)
-        seen = torch.cat([context.features[0], (below - above).abs(), context.mean], dim=1)
-        return F.pixel_shuffle(self.net(seen), self.factor).float().clamp(-7, 1)
-
-
-class LatentInterpolator(nn.Module):
-    """tau_theta1 with its mean and deviation, tau_theta2, and the U-Net that predicts the velocity."""
+class LatentDenoiser(nn.Module):
+    """The U-Net that predicts the velocity from the mean of a missing slice to a real one."""
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ContextEncoder(
-            config.latent_channels, config.context_channels, config.context_blocks, config.embedding
-        )
-        self.deviation = Deviation(config)
-        self.injection = ContextInjection(config.context_channels, config.channels)
         self.embed = nn.Sequential(
             Fourier(16, 0.25, 16.0),
             nn.Linear(4 * 32, config.embedding),
@@ -97,31 +64,21 @@ class LatentInterpolator(nn.Module):
         self.to_velocity = nn.Conv2d(config.channels[0], config.latent_channels, 3, padding=1)
         nn.init.zeros_(self.to_velocity.weight)
 
-    def context(self, neighbours: Neighbours, symmetric: bool = True) -> Context:
-        """tau_theta1; computed once per missing slice, whatever the number of steps and samples."""
-        return self.encoder(neighbours, symmetric)
+    def start(self, mean: Tensor, noise: Tensor) -> Tensor:
+        """The state at time 0, from latents of the mean and unit ``noise``, both (n, c, h, w)."""
+        return mean + self.config.start_noise * noise
 
-    def standard_deviation(self, context: Context, neighbours: Neighbours) -> Tensor:
-        """(n, 1, rows, columns) of the real slice around the decoded mean, in network units."""
-        # That of a Laplace distribution is sqrt(2) times its scale, the expected absolute deviation.
-        return math.sqrt(2) * self.deviation(context, neighbours).exp()
-
-    def start(self, context: Context, noise: Tensor) -> Tensor:
-        """The state at time 0, from unit ``noise`` (n, c, h, w)."""
-        return context.mean + self.config.start_noise * noise
-
-    def velocity(
-        self, state: Tensor, time: Tensor, step: Tensor, context: Context, injected: list[Tensor] | None
-    ) -> Tensor:
+    def velocity(self, state: Tensor, time: Tensor, step: Tensor, reach: Tensor) -> Tensor:
         """Change per unit of time of ``state`` (n, c, h, w) at ``time`` (n,), 0 at the mean and 1 at the slice.
 
         :param step: (n,) how far in time the answer is followed.
-        :param injected: from :meth:`inject`, or ``None`` for the unconditioned model.
+        :param reach: (n, 2) how far the slice is inferred, see :func:`reach_of`.
         """
         step = torch.where(step < FINE, 0.0, step)
-        embedding = self.embed(torch.cat([time[:, None], context.reach, step[:, None]], dim=1))
-        return self.to_velocity(self.net(state, embedding, injected)[0])
+        embedding = self.embed(torch.cat([time[:, None], reach, step[:, None]], dim=1))
+        return self.to_velocity(self.net(state, embedding)[0])
 
-    def inject(self, context: Context) -> list[Tensor]:
-        """tau_theta2; the modulations of every level, computed once per context."""
-        return self.injection(context)
+
+def reach_of(gap: Tensor, fraction: Tensor) -> Tensor:
+    """(n, 2) width of the gap and distance to the nearer slice, in units of :data:`MM_SCALE`, of ``gap`` (n,) mm."""
+    return torch.stack([gap, gap * torch.minimum(fraction, 1 - fraction)], dim=1) / MM_SCALE

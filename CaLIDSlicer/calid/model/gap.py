@@ -4,31 +4,28 @@ An acquired slice is the mean of the heart over its thickness, in a breath-hold 
 slices on each side of a gap, so that it can tell anatomy from shifts and noise, and gives the heart at
 :data:`KNOTS` equally spaced positions from one bounding slice to the other, both included: not the acquired slice
 there, but the thin one in its middle. Any position between, and the mean over any thickness, is a fixed linear map of
-the knots (:mod:`calid.model.knots`), so one evaluation serves every spacing.
+the knots (:mod:`calid.model.knots`), so one evaluation serves every spacing. This is tau_theta1 of CaLID: it reads the
+sparse slices and proposes the mean that the latent diffusion model (:mod:`calid.model.denoiser`) starts from.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from calid.errors import WeightsError
 from calid.model.knots import KNOTS, consistent_weights
-from calid.model.layers import channels_last
 
 NEIGHBOURS = 6
 GAP_MM, THICKNESS_MM = 10.0, 8.0  # what distances enter the network in units of
+TYPICAL_ERROR = 0.1  # network units, expected where nothing was learned yet
 
 
 @dataclass(frozen=True)
@@ -150,10 +147,11 @@ class GapNet(nn.Module):
         self.grow = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
         self.leave = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
         self.trust = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
-        for layer in (self.leave, self.trust):
+        self.doubt = nn.Conv2d(widths[0], KNOTS * cells, 3, padding=1)
+        for layer, bias in ((self.leave, 0.0), (self.trust, 0.0), (self.doubt, math.log(TYPICAL_ERROR))):
             nn.init.zeros_(layer.weight)
             assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+            nn.init.constant_(layer.bias, bias)
 
     @property
     def multiple(self) -> int:
@@ -165,12 +163,26 @@ class GapNet(nn.Module):
         return neighbours.linear + self.beyond_linear(neighbours)
 
     def beyond_linear(self, neighbours: GapNeighbours) -> Tensor:
-        """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones.
+        """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones."""
+        return self._added(neighbours, self.features(neighbours))
 
-        Where slices fit each other, being consistent with their slabs is the better start; where one is shifted, it
-        rings. How far to trust it is learned, for each pixel.
-        """
+    def with_deviation(self, neighbours: GapNeighbours) -> tuple[Tensor, Tensor]:
+        """What :meth:`beyond_linear` gives, and :meth:`expected_error` of it, for one reading of the slices."""
         features = self.features(neighbours)
+        return self._added(neighbours, features), self.expected_error(features)
+
+    def expected_error(self, features: Tensor, doubt: nn.Module | None = None) -> Tensor:
+        """(n, 9, rows, columns) logarithm of the expected absolute error at the knots, network units.
+
+        That of a Laplace distribution around the mean (Kendall and Gal, NeurIPS 2017).
+
+        :param doubt: a last layer that is being trained, in the place of the network's own.
+        """
+        return F.pixel_shuffle((doubt or self.doubt)(features), self.config.fold).float().clamp(-7, 1)
+
+    def _added(self, neighbours: GapNeighbours, features: Tensor) -> Tensor:
+        # Where slices fit each other, being consistent with their slabs is the better start than linear interpolation;
+        # where one is shifted, it rings. How far to trust it is learned, for each pixel.
         added, trust = (F.pixel_shuffle(layer(features), self.config.fold) for layer in (self.leave, self.trust))
         return added + trust * (neighbours.consistent - neighbours.linear)
 
@@ -187,29 +199,3 @@ class GapNet(nn.Module):
             h = skips[level] + F.pixel_shuffle(self.grow[level](h), 2)
             h = self.up[level](h, embedding)
         return h
-
-
-KIND = "gap"
-"""What a file of weights says it holds."""
-
-
-def save_gap(net: GapNet, path: Path) -> None:
-    """Write fp16 weights together with their architecture."""
-    state = {name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}
-    save_file(state, path, {"kind": KIND, "architecture": json.dumps(asdict(net.config))})
-
-
-def load_gap(path: Path, device: str | torch.device = "cpu") -> GapNet:
-    """The network of a file, frozen, in evaluation mode; raises :class:`WeightsError` if it is not one of a gap."""
-    remedy = f"make one with calid train {KIND}"
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}", remedy) from error
-    if about.get("kind") != KIND:
-        raise WeightsError(f"{path} holds no network of a gap", remedy)
-    net = GapNet(GapConfig.of(json.loads(about["architecture"])))
-    net.load_state_dict(state)
-    return channels_last(net.eval().requires_grad_(False).to(device))

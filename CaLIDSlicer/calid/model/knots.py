@@ -41,6 +41,13 @@ def slab_weights(fractions: Sequence[float] | np.ndarray, width: float) -> np.nd
     return np.asarray(rows, dtype=np.float32)
 
 
+def between_weights(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(len(fractions), 9) float32: the straight line between the two nearest knots, which never leaves their range."""
+    knots = np.linspace(0, 1, KNOTS)
+    at = np.asarray(fractions, dtype=float)
+    return np.stack([np.interp(at, knots, unit) for unit in np.eye(KNOTS)], axis=1).astype(np.float32)
+
+
 SMOOTH_MM = 4.0  # how far along the axis what is missing in a slab is smoothly made up for
 NOISE = 0.01  # variance of a slice's noise beside that of what a slab hides
 FINE = 24  # points of a gap at which integrals along the axis are taken

@@ -16,26 +16,23 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from calid.model.conditioning import Context
-from calid.model.denoiser import LatentInterpolator
+from calid.model.denoiser import LatentDenoiser
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often, how finely and how boldly to draw; see :func:`sample_latents`.
+    """How often, how finely and how boldly to draw.
 
-    :param follow: how much of interpolation along the motion is mixed into the mean. The mean has the least error on
-        patients like those of the training; what comes along the motion is this patient's own texture.
-    :param temporal: let the phases of a cine inform each other.
+    :param samples: of which the mean is taken; each sees the slices mirrored in another way.
+    :param steps: of the diffusion model, for one sample.
+    :param detail: 1 ends at a slice as sharp as a real one, 0 is the mean, without diffusion. In between lies, for each
+        sharpness, the estimate with the least error (Freirich et al., NeurIPS 2021).
     """
 
     samples: int
     steps: int
     seed: int
     detail: float
-    follow: float
-    conditioned: bool = False
-    temporal: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,29 +61,20 @@ class AnchoredNoise:
 
 
 def sample_latents(
-    model: LatentInterpolator,
-    context: Context,
+    model: LatentDenoiser,
+    mean: Tensor,
+    reach: Tensor,
     noise: Tensor,
     steps: int,
-    detail: float = 1.0,
-    conditioned: bool = False,
     on_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Draw latents (n, c, h, w) from unit noise of that shape by ``steps`` Euler steps along the flow.
+    """Draw latents (n, c, h, w) around ``mean`` from unit noise, both of that shape, by Euler steps along the flow.
 
-    :param detail: 1 ends at a slice as sharp as a real one, 0 is the mean. In between lies, for each sharpness, the
-        estimate with the least error (Freirich et al., NeurIPS 2021).
-    :param conditioned: draw from all slices that fit between the neighbours, rather than take the one nearest to the
-        mean: more diverse, and further from the truth.
+    :param reach: (n, 2) see :func:`~calid.model.denoiser.reach_of`.
     """
-    if detail == 0:
-        for _ in range(steps):
-            on_step()
-        return context.mean
-    injected = model.inject(context) if conditioned else None
-    state = model.start(context, noise.to(context.mean))
+    state = model.start(mean, noise.to(mean))
     for step in range(steps):
         time, length = (torch.full((len(state),), t, device=state.device) for t in (step / steps, 1 / steps))
-        state = state + model.velocity(state, time, length, context, injected).to(state.dtype) / steps
+        state = state + model.velocity(state, time, length, reach).to(state.dtype) / steps
         on_step()
-    return torch.lerp(context.mean, state, detail)
+    return state

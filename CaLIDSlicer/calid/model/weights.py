@@ -11,11 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from calid.errors import WeightsError
-from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.denoiser import DenoiserConfig, LatentDenoiser
+from calid.model.gap import GapConfig, GapNet
 from calid.model.layers import Net, channels_last
 from calid.model.manifest import REMEDY, find_models, read_manifest, verify_model
-from calid.model.motion import MotionConfig, MotionEstimator
-from calid.model.temporal import TemporalConfig, TemporalCorrection
 from calid.model.vae import SliceAutoencoder, VaeConfig
 
 
@@ -23,44 +22,54 @@ from calid.model.vae import SliceAutoencoder, VaeConfig
 class CalidModel:
     """Both stages, ready on a device, with what the manifest says of them.
 
-    :param temporal: what makes it 2D+T; a model may come without.
+    :param gap: tau_theta1, which proposes the mean of a gap.
+    :param vae: the latent space in which diffusion starts from that mean.
+    :param pixel: mm of the model's grid.
+    :param defaults: of :class:`~calid.model.sampler.Sampling`.
     """
 
     id: str
     sha256: dict[str, str]
+    gap: GapNet
     vae: SliceAutoencoder
-    motion: MotionEstimator
-    interpolator: LatentInterpolator
+    denoiser: LatentDenoiser
     pixel: float
     defaults: dict[str, Any]
-    temporal: TemporalCorrection | None = None
 
     @property
     def multiple(self) -> int:
         """Rows and columns of the model grid must be a multiple of this."""
-        return math.lcm(self.vae.config.factor * self.interpolator.config.multiple, self.motion.config.multiple)
+        return math.lcm(self.gap.multiple, self.vae.config.factor * self.denoiser.config.multiple)
+
+    @property
+    def device(self) -> torch.device:
+        """The one that it is on."""
+        return self.vae.latent_mean.device
 
 
 def load_model(models: str | Path | None = None, device: str | torch.device = "cpu") -> CalidModel:
     """Verify and load the default model of a models folder onto a device, in evaluation mode.
 
-    :raises WeightsError: if anything is missing or altered.
+    :raises WeightsError: if anything is missing, altered, or of another version of the program.
     """
     folder = find_models(models)
     entry = read_manifest(folder)
     hashes = verify_model(folder, entry)
     architecture = entry["architecture"]
-    vae = SliceAutoencoder(VaeConfig(**architecture["vae"]))
-    motion = MotionEstimator(MotionConfig(**architecture["motion"]))
-    interpolator = LatentInterpolator(DenoiserConfig(**architecture["denoiser"]))
-    nets = {"vae": vae, "motion": motion, "interpolator": interpolator}
-    temporal = None
-    if "temporal" in architecture:
-        nets["temporal"] = temporal = TemporalCorrection(TemporalConfig(**architecture["temporal"]))
+    lacking = {"gap", "vae", "denoiser"} - set(architecture)
+    if lacking:
+        raise WeightsError(
+            f"the model {entry['id']} in {folder} is of another version of CaLIDSlicer: it lacks {min(lacking)}",
+            REMEDY,
+        )
+    nets = {
+        "gap": GapNet(GapConfig.of(architecture["gap"])),
+        "vae": SliceAutoencoder(VaeConfig(**architecture["vae"])),
+        "denoiser": LatentDenoiser(DenoiserConfig(**architecture["denoiser"])),
+    }
     for name, net in nets.items():
         load_weights(net, folder / entry["id"] / f"{name}.safetensors", device)
-    pixel, defaults = architecture["pixel"], entry["defaults"]
-    return CalidModel(entry["id"], hashes, vae, motion, interpolator, pixel, defaults, temporal)
+    return CalidModel(entry["id"], hashes, **nets, pixel=architecture["pixel"], defaults=entry["defaults"])  # type: ignore[arg-type]
 
 
 def load_weights(net: Net, path: Path, device: str | torch.device = "cpu") -> Net:

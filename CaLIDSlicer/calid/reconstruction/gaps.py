@@ -1,4 +1,4 @@
-"""Fill the gaps of a stack with a model that is loaded: normalise, synthesise, put back; phase by phase.
+"""Fill the gaps of a stack with a loaded model: normalise, find the mean, draw detail, put back; phase by phase.
 
 The acquired slices are copied into the result voxel for voxel; only the slices between them are synthesised.
 """
@@ -6,7 +6,8 @@ The acquired slices are copied into the result voxel for voxel; only the slices 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,23 +15,38 @@ from calid.errors import OutOfResources
 from calid.failures import is_out_of_memory
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel
-from calid.protocol import Event, Progress, Warned
-from calid.reconstruction import tiles
-from calid.reconstruction.fill import FillStep
+from calid.protocol import Event, Progress
+from calid.reconstruction.detail import Detail
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
+from calid.reconstruction.mean import GapMeans, Mean
 from calid.reconstruction.slab import Slabs
-from calid.reconstruction.synthesise import Synthesiser
-from calid.reconstruction.view import Work
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
 
-BRIDGED = 3 / 8
-"""Share of its neighbours in a thin acquired slice: so it is neither sharper nor softer along the axis than a heart."""
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+"""Axes along which the slices are mirrored for a sample, in turn: no side of the heart is special to what the networks
+learned, so the mean over views has less error than each of them."""
 
 OnPhase = Callable[[int, np.ndarray, "np.ndarray | None"], None]
 """Called with each finished phase in order: its number, dense voxels (slices, rows, columns) in the input's type, and
 their predicted standard deviation, float32 of the same shape, or ``None``."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the slices between are to be.
+
+    :param thickness: mm that an acquired slice averages over.
+    :param slabs: of the stack, to be consistent with; ``None`` leaves what the networks say.
+    :param keep: the acquired slices as they are; otherwise they are synthesised too, as thin as the others.
+    :param uncertainty: also predict the standard deviation.
+    """
+
+    thickness: float
+    slabs: Slabs | None = None
+    keep: bool = True
+    uncertainty: bool = False
 
 
 def fill_gaps(
@@ -38,36 +54,30 @@ def fill_gaps(
     plan: DensePlan,
     model: CalidModel,
     sampling: Sampling,
-    rounds: list[list[FillStep]],
+    wanted: Wanted,
     on_phase: OnPhase,
-    uncertainty: bool = False,
     progress: Callable[[Event], None] = lambda event: None,
-    slabs: Slabs | None = None,
-    keep: bool = True,
 ) -> None:
     """Fill the gaps as planned. Memory does not grow with the number of phases.
 
-    :param slabs: of the stack, to be consistent with.
-    :param keep: the acquired slices as they are; otherwise they are synthesised too, as thin as the others.
-    :raises OutOfResources: if memory runs out even in the smallest tiles.
+    :raises OutOfResources: if memory runs out.
     """
-    job = _Job(stack, plan, model, sampling, rounds, uncertainty, progress)
     try:
+        job = _Job(stack, plan, model, sampling, wanted, progress)
         for phase in range(len(stack.voxels)):
-            draws = job.draw(phase)
-            on_phase(phase, draws.dense(sampling.samples, slabs, keep), draws.spread(keep))
+            on_phase(phase, *job.fill(phase))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        device, (rows, columns) = model.vae.latent_mean.device, stack.voxels.shape[2:]
+        rows, columns = stack.voxels.shape[2:]
         raise OutOfResources(
-            f"not enough memory on {device} for {len(plan.positions)} slices of {rows} x {columns} pixels",
+            f"not enough memory on {model.device} for {len(plan.positions)} slices of {rows} x {columns} pixels",
             "close other programs, ask for a larger spacing, or use {device:cpu}",
         ) from error
 
 
 class _Job:
-    """All phases of one stack, with tiles that shrink when memory runs out."""
+    """All phases of one stack."""
 
     def __init__(
         self,
@@ -75,107 +85,96 @@ class _Job:
         plan: DensePlan,
         model: CalidModel,
         sampling: Sampling,
-        rounds: list[list[FillStep]],
-        uncertainty: bool,
+        wanted: Wanted,
         progress: Callable[[Event], None],
     ) -> None:
-        self.stack, self.plan, self.uncertainty, self.progress = stack, plan, uncertainty, progress
+        self.stack, self.plan, self.sampling, self.wanted = stack, plan, sampling, wanted
         self.grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, model.pixel, model.multiple)
         self.scale = IntensityScale.of(stack.voxels)
-        phases = len(stack.voxels)
-        # A slice that was synthesised has no other phases yet when it serves as a neighbour.
-        temporal = sampling.temporal and model.temporal is not None and phases > 1 and len(rounds) == 1
-        shape = (len(stack.positions), *self.grid.model_shape)
-        self.work = Work(model, plan, rounds, sampling, phases, self._read, shape, temporal, uncertainty)
-        self.tiles = list(tiles.TILE_PIXELS)
-        self.ticker = _Ticker(progress, phases)
-        self._start()
+        self.means = GapMeans(model.gap, stack.positions, plan, wanted.thickness)
+        self.detail = Detail(model, plan, sampling, self.grid.model_shape) if sampling.detail > 0 else None
+        of_detail = 0 if self.detail is None else len(plan.targets)
+        self.ticker = _Ticker(progress, len(stack.voxels), sampling.samples * (len(stack.gaps) + of_detail))
 
-    def draw(self, phase: int) -> _Draws:
-        """All samples of a phase; phases come in their order."""
-        while True:
-            draws = _Draws(self.plan, self.grid, self.scale, self.stack.voxels[phase], self.uncertainty)
-            self.ticker.phase = phase
-            try:
-                self.synthesiser.run(phase, draws.add)
-                return draws
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or len(self.tiles) == 1:
-                    raise
-            self.tiles.pop(0)
-            self.progress(Warned(f"memory ran out: going on in tiles of {self.tiles[0]} pixels, which takes longer"))
-            self._start()
+    def fill(self, phase: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Dense slices of a phase in the input's type, and their deviation."""
+        self.ticker.phase = phase
+        acquired = self.stack.voxels[phase]
+        slices, lines = self.scale.normalise(acquired), self.means.lines
+        on_grid = self.grid.to_model(slices)
+        whole = _Phase(self.plan, self.scale, acquired)
+        plain = np.tensordot(lines, slices, 1)
+        spread = None
+        for sample in range(self.sampling.samples):
+            mean = self._draw(on_grid, sample, self.wanted.uncertainty and sample == 0)
+            whole.add(plain + self.grid.from_model(mean.added))
+            if mean.deviation is not None:
+                centre = np.tensordot(lines, on_grid, 1) + mean.added
+                spread = self.grid.from_model(self.scale.restore_deviation(centre, mean.deviation))
+        return whole.dense(self.wanted), None if spread is None else whole.spread(spread, self.wanted.keep)
 
-    def _start(self) -> None:
-        self.synthesiser = Synthesiser(self.work, self.ticker.step, self.tiles[0])
-        self.ticker.restart(self.synthesiser.ticks)
+    def _draw(self, on_grid: np.ndarray, sample: int, deviation: bool) -> Mean:
+        """One sample: the mean that the network says of the slices in this view, and detail around it."""
+        axes = MIRRORS[sample % len(MIRRORS)]
+        view = np.ascontiguousarray(np.flip(on_grid, axes))
+        mean = self.means.find(view, deviation, self.ticker.step)
+        added = mean.added
+        if self.detail is not None:
+            centre = np.tensordot(self.means.lines, view, 1) + added
+            added = added + self.detail.draw(centre, sample, axes, self.ticker.step)
+        return Mean(np.flip(added, axes), mean.deviation)
 
-    def _read(self, phase: int) -> np.ndarray:
-        return self.grid.to_model(self.scale.normalise(self.stack.voxels[phase]))
 
+class _Phase:
+    """Sums the samples of every dense slice of one phase in the input's units and pixels."""
 
-class _Draws:
-    """Sums the samples of every missing slice of one phase in the input's units and pixels."""
-
-    def __init__(
-        self, plan: DensePlan, grid: InplaneGrid, scale: IntensityScale, acquired: np.ndarray, uncertainty: bool
-    ) -> None:
-        self.plan, self.grid, self.scale, self.acquired = plan, grid, scale, acquired
+    def __init__(self, plan: DensePlan, scale: IntensityScale, acquired: np.ndarray) -> None:
+        self.plan, self.scale, self.acquired = plan, scale, acquired
         shape = (len(plan.positions), *acquired.shape[1:])
         # float32 holds every value of small integers, and no other type is held by less than float64.
-        self.sum = np.zeros(shape, np.promote_types(acquired.dtype, np.float32))
-        self.deviation = np.zeros(shape, np.float32) if uncertainty else None
+        self.sum, self.samples = np.zeros(shape, np.promote_types(acquired.dtype, np.float32)), 0
         tissue = scale.padding.without(acquired)
         self.lowest, self.highest = (
             (float(tissue.min()), float(tissue.max())) if tissue.size else (scale.low, scale.high)
         )
         self.seen = scale.padding.filled(acquired)
 
-    def add(self, index: int, planes: np.ndarray) -> None:
-        """Add one draw of dense slice ``index``, and set its deviation if there is one; on the model grid.
+    def add(self, slices: np.ndarray) -> None:
+        """Add one draw (dense slices, rows, columns), network units; no value leaves the range of the acquired ones."""
+        self.sum += self.scale.restore(slices).clip(self.lowest, self.highest)
+        self.samples += 1
 
-        No value leaves the range of the acquired ones.
-        """
-        drawn = self.scale.restore(self.grid.from_model(planes[0]))
-        self.sum[index] += drawn.clip(self.lowest, self.highest)
-        if self.deviation is not None and len(planes) > 1:
-            deviation = self.scale.restore_deviation(planes[0], planes[1])
-            self.deviation[index] = self.grid.from_model(deviation).clip(0, self.highest - self.lowest)
-
-    def dense(self, samples: int, slabs: Slabs | None, keep: bool) -> np.ndarray:
+    def dense(self, wanted: Wanted) -> np.ndarray:
         """(slices, rows, columns) in the input's data type."""
-        mean, acquired = self.sum / samples, self.plan.known
-        mean[acquired] = self.seen
-        if not keep:
-            _bridge(mean, self.plan)
-        if slabs is not None:
-            mean = slabs.consistent(mean, self.seen).clip(self.lowest, self.highest)
+        mean = self.sum / self.samples
+        if wanted.slabs is not None:
+            mean = wanted.slabs.consistent(mean, self.seen).clip(self.lowest, self.highest)
         out = _of_type(mean, self.acquired.dtype)
-        if keep:
-            out[acquired] = self.acquired
-        self._pad(out)
+        if wanted.keep:
+            out[self.plan.known] = self.acquired
+        for index, source, unseen in self._unseen():
+            out[index][unseen] = self.acquired[source][unseen]
         return out
 
-    def _pad(self, out: np.ndarray) -> None:
-        """Padding stays, and that of both neighbours is padding: the scanner saw nothing between them either."""
+    def spread(self, deviation: np.ndarray, keep: bool) -> np.ndarray:
+        """(slices, rows, columns) float32 predicted deviation; 0 where an acquired slice is kept, and in padding."""
+        deviation = deviation.clip(0, self.highest - self.lowest)
+        if keep:
+            deviation[self.plan.known] = 0
+        for index, _, unseen in self._unseen():
+            deviation[index][unseen] = 0
+        return deviation
+
+    def _unseen(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Padding stays, and that of both neighbours is padding: the scanner saw nothing between them either.
+
+        By dense slice: its number, that of the acquired slice with the value, and (rows, columns) where.
+        """
         if not self.scale.padding.values:
             return
         unseen = self.scale.padding.mask(self.acquired)
-        out[self.plan.known] = np.where(unseen, self.acquired, out[self.plan.known])
-        for target in self.plan.targets:
-            both = unseen[target.below] & unseen[target.above]
-            out[target.index][both] = self.acquired[target.below][both]
-            if self.deviation is not None:
-                self.deviation[target.index][both] = 0
-
-    def spread(self, keep: bool) -> np.ndarray | None:
-        """(slices, rows, columns) float32 predicted deviation, if asked for; 0 where an acquired slice is kept."""
-        if self.deviation is not None and not keep:
-            known, positions = self.plan.known, self.plan.positions
-            missing = np.flatnonzero(self.plan.synthesised)
-            nearest = missing[np.abs(positions[known, None] - positions[missing]).argmin(axis=1)]
-            self.deviation[known] = self.deviation[nearest]
-        return self.deviation
+        yield from ((index, k, unseen[k]) for k, index in enumerate(self.plan.known))
+        yield from ((t.index, t.below, unseen[t.below] & unseen[t.above]) for t in self.plan.targets)
 
 
 def _of_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -186,28 +185,16 @@ def _of_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return values.round().clip(limits.min, np.nextafter(float(limits.max), 0)).astype(dtype)
 
 
-def _bridge(planes: np.ndarray, plan: DensePlan) -> None:
-    """Lead each inner acquired slice, in part, to the straight line between its two neighbours."""
-    z = plan.positions
-    for k in plan.known[1:-1]:
-        fraction = (z[k] - z[k - 1]) / (z[k + 1] - z[k - 1])
-        between = (1 - fraction) * planes[k - 1] + fraction * planes[k + 1]
-        planes[k] += BRIDGED * (between - planes[k])
-
-
 class _Ticker:
     """Turns steps of the work into progress events with an estimate of the seconds left."""
 
-    def __init__(self, progress: Callable[[Event], None], phases: int) -> None:
+    def __init__(self, progress: Callable[[Event], None], phases: int, steps: int) -> None:
+        """:param steps: of each phase."""
         self.progress, self.phases, self.started = progress, phases, time.monotonic()
-        self.phase, self.done, self.total = 0, 0, 1
-
-    def restart(self, steps: int) -> None:
-        """Each phase from the present one on takes ``steps`` steps."""
-        self.done, self.total = self.phase * steps, self.phases * steps
+        self.phase, self.done, self.total = 0, 0, phases * steps
 
     def step(self) -> None:
-        """One step of one batch is done."""
+        """One gap was read, or the detail of one slice drawn."""
         self.done += 1
         fraction = min(self.done / self.total, 1.0)
         left = (time.monotonic() - self.started) * (1 / fraction - 1)

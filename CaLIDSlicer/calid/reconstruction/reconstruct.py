@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import diffusers
@@ -18,9 +18,8 @@ from calid.model.weights import CalidModel, load_model
 from calid.options import Options
 from calid.protocol import Event, Started, Warned
 from calid.reconstruction.device import choose_device
-from calid.reconstruction.fill import fill_rounds
 from calid.reconstruction.frame import CommonFrame
-from calid.reconstruction.gaps import OnPhase, fill_gaps
+from calid.reconstruction.gaps import OnPhase, Wanted, fill_gaps
 from calid.reconstruction.slab import Slabs
 from calid.stacks.check import check_stack
 from calid.stacks.padding import Padding
@@ -87,8 +86,6 @@ def reconstruct(
     where = choose_device(options.device)
     model = load_model(options.models, where)
     sampling = choose_sampling(model, options)
-    fill = options.fill or model.defaults["fill"]
-    rounds = fill_rounds(plan, fill)
     counts = len(stack.voxels), len(stack.positions), len(plan.positions)
     progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
     frame = CommonFrame.of(stack, options.align)
@@ -103,8 +100,9 @@ def reconstruct(
         dense.add(phase, voxels, spread)
         on_phase(phase, voxels, spread)
 
-    fill_gaps(straight, plan, model, sampling, rounds, finished, options.uncertainty, progress, slabs, keep)
-    facts = {"spacing_mm": options.spacing, **provenance(model, sampling, fill, where)}
+    wanted = Wanted(thickness.mm, slabs, keep, options.uncertainty)
+    fill_gaps(straight, plan, model, sampling, wanted, finished, progress)
+    facts = {"spacing_mm": options.spacing, **provenance(model, sampling)}
     facts |= _slab_facts(thickness, slabs, options.acquired) | frame.facts
     return DenseResult(dense.stack, dense.uncertainty, plan.for_choice(options.acquired).synthesised, facts)
 
@@ -166,30 +164,19 @@ class _Gathered:
 
 def choose_sampling(model: CalidModel, options: Options = DEFAULTS) -> Sampling:
     """What was chosen, and the model's defaults for the rest."""
-    default = model.defaults
-    detail, follow = (
-        float(default[name]) if value is None else value
-        for name, value in (("detail", options.detail), ("follow", options.follow))
-    )
-    samples, steps = options.samples or default["samples"], options.steps or default["steps"]
-    return Sampling(samples, steps, options.seed, detail, follow, options.conditioned, options.temporal)
+    chosen = {"samples": options.samples, "steps": options.steps, "detail": options.detail}
+    default = {name: model.defaults[name] for name, value in chosen.items() if value is None}
+    return Sampling(seed=options.seed, **(chosen | default))
 
 
-def provenance(model: CalidModel, sampling: Sampling, fill: str, device: torch.device) -> dict[str, Any]:
+def provenance(model: CalidModel, sampling: Sampling) -> dict[str, Any]:
     """What made a result: model id, weights SHA256, sampling, device, versions."""
     return {
         "software": f"CaLIDSlicer {__version__}",
         "model": model.id,
         "weights_sha256": model.sha256,
-        "samples": sampling.samples,
-        "steps": sampling.steps,
-        "seed": sampling.seed,
-        "detail": sampling.detail,
-        "follow": sampling.follow,
-        "conditioned": sampling.conditioned,
-        "temporal": sampling.temporal and model.temporal is not None,
-        "fill": fill,
-        "device": str(device),
+        **asdict(sampling),
+        "device": str(model.device),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

@@ -21,14 +21,14 @@ from calid.model.weights import load_model
 from calid.options import Options
 from calid.protocol import Event, Progress, Started
 from calid.reconstruction.device import choose_device
-from calid.reconstruction.fill import fill_rounds
-from calid.reconstruction.gaps import fill_gaps
+from calid.reconstruction.gaps import Wanted, fill_gaps
 from calid.reconstruction.intensity import IntensityScale
 from calid.reconstruction.reconstruct import choose_sampling, provenance
 from calid.selfcheck.result import HiddenSlice, SelfCheck
 from calid.selfcheck.similarity import Region, psnr, ssim
 from calid.stacks.plan import DensePlan, Target
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import choose_thickness
 
 
 def self_check(
@@ -56,7 +56,7 @@ def self_check(
     bright, region = _brightness(stack), _central_half(stack)
     where = choose_device(device)
     model = load_model(models, where)
-    sampling, fill = choose_sampling(model, Options(seed=seed)), model.defaults["fill"]
+    sampling, thickness = choose_sampling(model, Options(seed=seed)), choose_thickness(stack).mm
     progress(Started(model.id, str(where), len(stack.voxels), len(stack.positions), len(stack.positions)))
     predicted = np.empty((len(stack.voxels), len(inner), *stack.voxels.shape[2:]), stack.voxels.dtype)
     slices, started = [], time.monotonic()
@@ -67,13 +67,13 @@ def self_check(
         def keep(phase: int, dense: np.ndarray, spread: np.ndarray | None, n: int = n, k: int = k) -> None:
             predicted[phase, n] = dense[k]
 
-        fill_gaps(held, plan, model, sampling, fill_rounds(plan, fill), keep, progress=report)
+        fill_gaps(held, plan, model, sampling, Wanted(thickness), keep, report)
         linear, _ = interpolate(linear_weights, held, plan)
         shown = (stack.voxels[:, k], predicted[:, n], linear[:, k])
         real, made, plain = (np.clip(voxels / bright, 0, 1) for voxels in shown)
         scores = [float(score(real, v, region).mean()) for v in (made, plain) for score in (psnr, ssim)]
         slices.append(HiddenSlice(k, plan.targets[0].gap, *scores))
-    facts = provenance(model, sampling, fill, where)
+    facts = provenance(model, sampling)
     return SelfCheck(tuple(slices), predicted, region, float(stack.gaps.mean()), facts)
 
 

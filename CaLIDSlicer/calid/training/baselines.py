@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from calid.baselines.conditioning import Neighbours
 from calid.baselines.learned import save_baseline
 from calid.baselines.pixel_models import KINDS, PixelModelConfig, PixelSpace
-from calid.model.conditioning import Neighbours
 from calid.model.layers import channels_last
 from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation

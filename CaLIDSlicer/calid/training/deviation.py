@@ -1,84 +1,70 @@
-"""Train the last part of stage 2: how far from the mean a real slice may be, with everything else frozen.
+"""Train how far from its mean a real slice may be: ``calid train deviation CONFIG … --gap FILE --out DIR``.
 
-``calid train deviation CONFIG --data DIR --vae FILE --motion FILE --interpolator FILE --out DIR``
-
-Learns from the errors of the decoded mean on training slices, by the likelihood of a Laplace distribution.
+The last layer of the network of a gap that says so, with all else frozen: it learns from the errors of the mean, at the
+knots of dense hearts and at hidden slices, by the likelihood of a Laplace distribution (Kendall and Gal, NeurIPS 2017).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from calid.model.conditioning import Context, Neighbours
-from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.gap import GapNeighbours, GapNet
+from calid.model.knots import KNOTS
 from calid.model.layers import channels_last
-from calid.model.vae import SliceAutoencoder
-from calid.model.weights import load_weights
-from calid.reconstruction.device import CPU, autocast
-from calid.training.examples import Examples
 from calid.training.loop import Run, export
-from calid.training.materials import load_materials, stage_parser
-
-Errors = tuple[Context, Neighbours, Tensor]
-"""What the deviation is told, and the absolute error of the decoded mean (n, 1, rows, columns) in network units."""
+from calid.training.material import Material, frozen_gap, load_material, stage_parser
 
 
-def find_errors(model: LatentInterpolator, vae: SliceAutoencoder, examples: Examples, follow: float) -> Errors:
-    """The errors that the mean makes on examples whose motion is followed.
+def likelihood_loss(net: GapNet, doubt: torch.nn.Module, near: GapNeighbours, truth: Tensor, weights: Tensor) -> Tensor:
+    """Negative log likelihood, up to a constant, of what is known of each gap.
 
-    :param follow: how much of interpolation along the motion is mixed in, as in sampling.
+    :param doubt: the layer that is trained, in the place of the network's own.
+    :param truth: (n, t, rows, columns) slices, network units.
+    :param weights: (n, t, 9) from the knots to them.
     """
-    near = examples.neighbours
-    with torch.no_grad(), autocast(CPU):
-        context = model.context(near)
-        mean = context.toward(near.along_motion, follow).mean
-        error = (vae.decode(mean).float() - examples.slices).abs()
-    return context, near, error
-
-
-def likelihood_loss(model: LatentInterpolator, errors: Errors) -> Tensor:
-    """Negative log likelihood of absolute errors under a Laplace distribution, up to a constant."""
-    context, neighbours, error = errors
-    log_scale = model.deviation(context, neighbours)
+    with torch.no_grad():
+        features = net.features(near)
+        mean = torch.einsum("ntk,nkhw->nthw", weights, near.linear + net.beyond_linear(near))
+        error = (mean - truth).abs()
+    log_scale = torch.einsum("ntk,nkhw->nthw", weights, net.expected_error(features, doubt))
     return (error * torch.exp(-log_scale) + log_scale).mean()
+
+
+def batch_loss(net: GapNet, doubt: torch.nn.Module, material: Material, dense: int, thick: int) -> Tensor:
+    """That of one batch of both kinds of truth."""
+    near, truth = material.dense(dense)
+    knots = torch.eye(KNOTS).expand(len(truth), KNOTS, KNOTS)
+    real, weights, slices = material.thick(thick)
+    shares = [likelihood_loss(net, doubt, near, truth, knots), likelihood_loss(net, doubt, real, slices, weights)]
+    return (dense * shares[0] + thick * shares[1]) / (dense + thick)
 
 
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train deviation``."""
-    parser = stage_parser("deviation", __doc__)
-    parser.add_argument("--interpolator", type=Path, required=True, help="of calid train denoiser")
-    args = parser.parse_args(argv)
-    given = load_materials(args)
-    config, vae, pool = given.config, given.vae, given.training
-    about, follow = config["deviation"], config["flow"]["follow"]
-    model = load_weights(LatentInterpolator(DenoiserConfig(**config["denoiser"])), args.interpolator)
-    fixed = find_errors(model, vae, given.fixed_examples(), follow)
-
+    args = stage_parser("deviation", __doc__).parse_args(argv)
+    config, net = frozen_gap(args)
+    about = config["deviation"]
     torch.manual_seed(config["seed"])
-    model.deviation.requires_grad_(True)
-    run = Run(args.out, channels_last(model.deviation), about["steps"], about["rate"], about["average"])
+    net.doubt.requires_grad_(True)
+    run = Run(args.out, channels_last(net.doubt), about["steps"], about["rate"], about["average"])
     run.resume()
-    pool.renew(0, Generator().manual_seed(config["seed"] + run.step))
+    material = load_material(args.data, args.hearts, config, "train", config["seed"] + run.step)
+    counts = about["dense"], about["thick"]
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
-        pool.renew(about["renew"], rng)
-        errors = find_errors(model, vae, given.follow(pool.draw(about["batch"], rng)), follow)
-        with autocast(CPU):
-            value = likelihood_loss(model, errors)
+        value = batch_loss(net, run.net, material, *counts)
         return value, {"likelihood": float(value.detach())}
 
     def validate() -> dict[str, float]:
-        averaged = LatentInterpolator(model.config)
-        trained = {f"deviation.{name}": tensor for name, tensor in run.averaged.state_dict().items()}
-        averaged.load_state_dict(model.state_dict() | trained)
-        with torch.no_grad(), autocast(CPU):
-            value = likelihood_loss(averaged, fixed)
-        export(averaged, args.out / "interpolator.safetensors")
+        judge = load_material(args.data, args.hearts, config, "validation", 0)
+        with torch.no_grad():
+            value = batch_loss(net, run.averaged, judge, *counts)
+        averaged = GapNet(net.config)
+        averaged.load_state_dict(net.state_dict() | {f"doubt.{k}": v for k, v in run.averaged.state_dict().items()})
+        export(averaged, args.out / "gap.safetensors")
         return {"val_likelihood": round(float(value), 5)}
 
     run.train(loss, validate, every=about["every"])

@@ -1,4 +1,4 @@
-"""What stage 2 learns from: a slice of a stack, and slices around it from which it has to be predicted."""
+"""What the learned baselines learn from: a slice of a stack, and slices around it from which it has to be predicted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from calid.model.conditioning import Neighbours
+from calid.baselines.conditioning import Neighbours
 from calid.model.vae import SliceAutoencoder
 from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
@@ -33,24 +33,22 @@ class Examples:
 
     :param latents: (n, c, h, w) of the true slices.
     :param slices: (n, 1, rows, columns) the true slices.
-    :param bounding: (n, 2, rows, columns) the slices below and above.
     """
 
     neighbours: Neighbours
     latents: Tensor
     slices: Tensor
-    bounding: Tensor
 
     def reversed(self) -> Examples:
         """The same examples of the reversed stacks."""
-        return Examples(self.neighbours.reversed(), self.latents, self.slices, self.bounding.flip(1))
+        return Examples(self.neighbours.reversed(), self.latents, self.slices)
 
     @classmethod
     def joined(cls, parts: Sequence[Examples]) -> Examples:
         """All examples of the parts, in one batch."""
         fields = ("latents", "present", "distance")
         neighbours = Neighbours(*(torch.cat([getattr(p.neighbours, f) for p in parts]) for f in fields))
-        return cls(neighbours, *(torch.cat([getattr(p, f) for p in parts]) for f in ("latents", "slices", "bounding")))
+        return cls(neighbours, *(torch.cat([getattr(p, f) for p in parts]) for f in ("latents", "slices")))
 
 
 class LatentPool:
@@ -113,8 +111,7 @@ def draw_example(entry: EncodedStack, rng: Generator) -> Examples | None:
     present = [indices[0] >= 0 and not dropped[0], True, True, indices[3] < count and not dropped[1]]
     here = below + inside
     one = neighbours_of(here, indices, present, entry.latents[None], entry.gap)
-    bounding = entry.slices[None, [below, below + step]].float()
-    return Examples(one, entry.latents[None, here].float(), entry.slices[None, None, here].float(), bounding)
+    return Examples(one, entry.latents[None, here].float(), entry.slices[None, None, here].float())
 
 
 def neighbours_of(

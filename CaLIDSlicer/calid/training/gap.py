@@ -11,73 +11,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from calid.model.gap import GapConfig, GapNeighbours, GapNet, load_gap, save_gap
-from calid.training.data import TrainingStack, load_end_phases
-from calid.training.hearts import LAYER_MM, Layers, bent, load_hearts
-from calid.training.hidden import hidden
-from calid.training.loop import Run
+from calid.model.gap import GapConfig, GapNet
+from calid.model.weights import load_weights
+from calid.training.loop import Run, export
 from calid.training.losses import dissimilarity
-from calid.training.slabs import MARGIN, acquire
+from calid.training.material import Material, joined, load_material
 
 ENDS = 0.7  # weight of the knots at the bounding slices, which two gaps share
 DISSIMILAR_KNOTS = 3  # similarity is looked at for as many of the nine, drawn anew in each step: it costs most
-FINE_MM = 6.0  # stacks below this distance are the rarest, and nearest to the use that is made of the network
-
-
-@dataclass
-class Material:
-    """Draws batches. Bent hearts are kept in a pool, of which ``renew`` are replaced before each batch.
-
-    :param stacks: real ones; those with fine slices are drawn ``fine_weight`` times as often as the others.
-    """
-
-    hearts: Sequence[Tensor]
-    stacks: Sequence[TrainingStack]
-    crop: int
-    size: int
-    renew: float
-    fine_weight: float
-    rng: np.random.Generator
-    pool: list[Layers] = field(default_factory=list)
-    _made: int = 0
-    _due: float = 0.0
-
-    def dense(self, count: int) -> tuple[GapNeighbours, Tensor]:
-        """The surroundings of ``count`` gaps, and the truth at the knots (count, 9, crop, crop)."""
-        self._refresh()
-        drawn = [acquire(self.pool[int(self.rng.integers(len(self.pool)))], self.crop, self.rng) for _ in range(count)]
-        return joined([near for near, _ in drawn]), torch.stack([truth for _, truth in drawn])
-
-    def thick(self, count: int) -> tuple[GapNeighbours, Tensor, Tensor]:
-        """The surroundings of ``count`` hidden slices, weights (count, 1, 9), the slices (count, 1, crop, crop)."""
-        share = np.array([self.fine_weight if s.gap < FINE_MM else 1.0 for s in self.stacks])
-        chosen = self.rng.choice(len(self.stacks), count, p=share / share.sum())
-        nears, weights, slices = zip(*(hidden(self.stacks[i], self.crop, self.rng) for i in chosen), strict=True)
-        return joined(nears), torch.stack(weights), torch.stack(slices)
-
-    def _refresh(self) -> None:
-        self._due += self.renew if self.pool else self.size
-        while self._due >= 1:
-            made = bent(self.hearts[int(self.rng.integers(len(self.hearts)))], self.crop + 2 * MARGIN, self.rng)
-            if len(self.pool) < self.size:
-                self.pool.append(made)
-            else:
-                self.pool[self._made % self.size] = made
-            self._made, self._due = self._made + 1, self._due - 1
-
-
-def joined(parts: Sequence[GapNeighbours]) -> GapNeighbours:
-    """Several surroundings as one."""
-    names = ("slices", "present", "offset", "gap", "thickness")
-    return GapNeighbours(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def dense_loss(thin: Tensor, truth: Tensor, about: Mapping[str, float], knots: Sequence[int]) -> Tensor:
@@ -110,15 +57,6 @@ def step_loss(net: GapNet, material: Material, about: Mapping[str, Any]) -> tupl
     return dense + about["thick_weight"] * thick, numbers
 
 
-def load_material(data: Path, hearts: Path, config: Mapping[str, Any], which: str, seed: int) -> Material:
-    """Hearts and patients of ``which``, ``"train"`` or ``"validation"``."""
-    about, patients = config["gap_training"], config["patients"][which]
-    stacks = [s for patient in patients for s in load_end_phases(data, patient, LAYER_MM)]
-    dense = load_hearts(hearts, config["hearts"][which])
-    how = (about["crop"], about["pool"], about["renew"], about["fine_weight"])
-    return Material(dense, stacks, *how, np.random.default_rng(seed))
-
-
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train gap``."""
     parser = argparse.ArgumentParser(prog="calid train gap", description=__doc__)
@@ -133,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     torch.manual_seed(config["seed"])
     net = GapNet(GapConfig.of(config["gap"]))
     if args.start is not None:
-        net.load_state_dict(load_gap(args.start).state_dict())
+        net.load_state_dict(load_weights(GapNet(net.config), args.start).state_dict())
     run = Run(args.out, net, about["steps"], about["rate"], about["average"], about["decay_from"])
     run.resume()
     material = load_material(args.data, args.hearts, config, "train", config["seed"] + run.step)
@@ -144,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
     def validate() -> dict[str, float]:
         with torch.no_grad():
             thin, slab = run.averaged(near), torch.einsum("ntk,nkhw->nthw", weights, run.averaged(real))
-        save_gap(run.averaged, args.out / "gap.safetensors")
+        export(run.averaged, args.out / "gap.safetensors")
         lines, thick_lines = near.linear, torch.einsum("ntk,nkhw->nthw", weights, real.linear)
         gains = {"val_dense": gain(thin, lines, truth), "val_thick": gain(slab, thick_lines, slices)}
         return {f"{name}_{part}": round(v, 4) for name, pair in gains.items() for part, v in pair.items()}

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from calid.baselines.conditioning import Neighbours
 from calid.baselines.pixel_models import TRAIN_TIMESTEPS, PixelDiffusion
-from calid.model.conditioning import Neighbours
 from calid.training.baselines import train_command
 
 

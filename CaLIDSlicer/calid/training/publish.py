@@ -1,10 +1,9 @@
 """Make trained weights the ones to ship.
 
-``calid train publish CONFIG --vae FILE --motion FILE --interpolator FILE [--temporal FILE] --models DIR`` for the model
-that makes slices, with the denoiser's CONFIG; ``calid train publish CONFIG --segmentation FILE --models DIR`` for the
-one that labels them. Copies the files into the models folder and makes them its default in ``manifest.json``, which
-keeps its other models. CONFIG's ``"publish"`` part holds the id, the licence, the training data and, of the first, the
-default sampling.
+``calid train publish CONFIG --gap FILE --vae FILE --denoiser FILE --models DIR`` for the model that makes slices;
+``calid train publish CONFIG --segmentation FILE --models DIR`` for the one that labels them. Copies the files into the
+models folder and makes them its default in ``manifest.json``, which keeps its other models. CONFIG's ``"publish"`` part
+holds the id, the licence, the training data and, of the first, the default sampling.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from typing import Any
 
 from calid.atomic import write_atomically
 
-GENERATOR = ("pixel", "vae", "motion", "denoiser")  # what of CONFIG is the architecture
-STAGES = ("vae", "motion", "interpolator")
-TEMPORAL = "temporal"  # both a stage that may be left out and its architecture
+STAGES = ("gap", "vae", "denoiser")
+GENERATOR = ("pixel", *STAGES)  # what of CONFIG is the architecture
 SEGMENTER = ("pixel", "segmentation")
 
 
@@ -30,21 +28,17 @@ def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train publish``."""
     parser = argparse.ArgumentParser(prog="calid train publish", description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--vae", type=Path)
-    parser.add_argument("--motion", type=Path)
-    parser.add_argument("--interpolator", type=Path)
-    parser.add_argument("--temporal", type=Path, help="what makes it 2D+T")
+    for stage in STAGES:
+        parser.add_argument(f"--{stage}", type=Path)
     parser.add_argument("--segmentation", type=Path)
     parser.add_argument("--models", type=Path, required=True)
     args = parser.parse_args(argv)
-    files = {f"{stage}.safetensors": getattr(args, stage) for stage in (*STAGES, TEMPORAL, "segmentation")}
+    files = {f"{stage}.safetensors": getattr(args, stage) for stage in (*STAGES, "segmentation")}
     files = {name: source for name, source in files.items() if source is not None}
-    generator = {f"{stage}.safetensors" for stage in (*STAGES, *([TEMPORAL] if args.temporal else []))}
-    if set(files) not in (generator, {"segmentation.safetensors"}):
-        parser.error("give --vae, --motion and --interpolator, or --segmentation")
+    if set(files) not in ({f"{stage}.safetensors" for stage in STAGES}, {"segmentation.safetensors"}):
+        parser.error("give --gap, --vae and --denoiser, or --segmentation")
     config = json.loads(args.config.read_text(encoding="utf-8"))
     role, keys = ("segmenter", SEGMENTER) if args.segmentation else ("default", GENERATOR)
-    keys = (*keys, TEMPORAL) if args.temporal else keys
     publish(config["publish"], {key: config[key] for key in keys}, files, args.models, role)
     return 0
 

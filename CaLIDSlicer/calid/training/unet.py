@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor
 
+from calid.baselines.conditioning import Neighbours
 from calid.baselines.pixel_models import Regression
-from calid.model.conditioning import Neighbours
 from calid.training.baselines import train_command
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from calid.model.conditioning import MM_SCALE, ContextEncoder, Neighbours
+from calid.training.context import start_from
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Generator
 
-from calid.model.conditioning import MM_SCALE, ContextEncoder, Neighbours
 from calid.model.weights import CalidModel
-from calid.training.context import start_from
 
 
 def random_neighbours(seed: int, size: tuple[int, int] = (6, 4), followed: bool = True) -> Neighbours:

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 import torch
+from calid.model.conditioning import Context
 from torch import Tensor
 
-from calid.model.conditioning import Context
 from calid.model.denoiser import FINE, LatentInterpolator
 from calid.model.sampler import AnchoredNoise, sample_latents
 from calid.model.weights import CalidModel

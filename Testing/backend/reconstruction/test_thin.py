@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from calid.reconstruction.thin import GapFill, surroundings
 
 from calid.baselines.methods import make_method
 from calid.errors import UnusableInput, WeightsError
 from calid.model.gap import GapConfig, GapNet, load_gap, save_gap
 from calid.reconstruction.slab import slab_operator
-from calid.reconstruction.thin import GapFill, surroundings
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calid.model.conditioning import Neighbours
 from safetensors.torch import load_file
 
 import calid
 from calid.cli import main
 from calid.cohorts.acdc import SPLIT_FILE, split_patients
-from calid.model.conditioning import Neighbours
 from calid.phantom.beating_heart import Phantom
 from calid.segmentation.segmenter import load_segmenter, segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack

@@ -1,4 +1,4 @@
-"""Two-part conditioning: tau_theta1 reads the neighbouring slices, tau_theta2 injects what it read.
+"""Two-part conditioning of the baselines: tau_theta1 reads neighbouring slices, tau_theta2 injects what it read.
 
 tau_theta1 sees four slices (the two that bound the gap and the two beyond), the relative position in the gap and the
 distances in millimetres. It reads them once in each direction and averages, so that reversing a stack reverses the
@@ -25,14 +25,11 @@ class Neighbours:
     :param latents: (n, 4, c, h, w), in stack order: beyond below, below, above, beyond above.
     :param present: (n, 4) 1 where the slice exists; the outer ones are missing at the ends of a stack.
     :param distance: (n, 4) mm from the missing slice to each of the four, all positive; 0 where missing.
-    :param followed: (n, 2, c, h, w) the two bounding slices pulled to the missing one along the motion, see
-        :mod:`calid.model.motion`; ``None`` where motion is not followed.
     """
 
     latents: Tensor
     present: Tensor
     distance: Tensor
-    followed: Tensor | None = None
 
     @property
     def fraction(self) -> Tensor:
@@ -50,12 +47,6 @@ class Neighbours:
         return (1 - towards) * bounding[:, 0] + towards * bounding[:, 1]
 
     @property
-    def along_motion(self) -> Tensor:
-        """(n, c, h, w) the latents that linear interpolation along the motion gives."""
-        assert self.followed is not None
-        return self.blend(self.followed)
-
-    @property
     def reach(self) -> Tensor:
         """(n, 2) width of the gap and distance to the nearer neighbour, in units of :data:`MM_SCALE`."""
         bounding = self.distance[:, 1:3]
@@ -63,8 +54,7 @@ class Neighbours:
 
     def reversed(self) -> Neighbours:
         """The same neighbours of the reversed stack."""
-        followed = None if self.followed is None else self.followed.flip(1)
-        return Neighbours(self.latents.flip(1), self.present.flip(1), self.distance.flip(1), followed)
+        return Neighbours(self.latents.flip(1), self.present.flip(1), self.distance.flip(1))
 
 
 @dataclass(frozen=True)
@@ -78,32 +68,20 @@ class Context:
     features: list[Tensor]
     reach: Tensor
 
-    def toward(self, latents: Tensor, share: float) -> Context:
-        """The same, with ``share`` of ``latents`` (n, c, h, w) mixed into the mean."""
-        return Context(torch.lerp(self.mean, latents.to(self.mean), share), self.features, self.reach)
-
 
 class ContextEncoder(nn.Module):
     """tau_theta1: neighbouring slices and geometry to a mean latent and multi-resolution features."""
 
-    def __init__(
-        self, latent_channels: int, channels: Sequence[int], blocks: int, embedding: int, follows: bool = True
-    ) -> None:
-        """:param follows: also read the bounding slices along the motion."""
+    def __init__(self, latent_channels: int, channels: Sequence[int], blocks: int, embedding: int) -> None:
         super().__init__()
         self.fourier = Fourier(8, 0.25, 4.0)
         scalars = 1 + 1 + 4  # fraction, gap, four distances
         self.embed = nn.Sequential(
             nn.Linear(scalars * 2 * 8 + 4, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
-        self.net = UNet((6 if follows else 4) * latent_channels, tuple(channels), blocks, embedding)
+        self.net = UNet(4 * latent_channels, tuple(channels), blocks, embedding)
         self.to_mean = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
         nn.init.zeros_(self.to_mean.weight)
-        if follows:
-            self.to_trust = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
-            self.to_rest = nn.Conv2d(channels[0], latent_channels, 3, padding=1)
-            for layer in (self.to_trust, self.to_rest):
-                nn.init.zeros_(layer.weight)
 
     def forward(self, neighbours: Neighbours, symmetric: bool = True) -> Context:
         """Context of ``n`` missing slices, by construction symmetric under reversal of the stack.
@@ -115,16 +93,10 @@ class ContextEncoder(nn.Module):
             mirrored = self._one_direction(neighbours.reversed())
             features = [(a + b) / 2 for a, b in zip(features, mirrored, strict=True)]
         mean = neighbours.linear + self.to_mean(features[0])
-        if neighbours.followed is not None:
-            # Where the motion was found, the slices along it are the better guess; where there is none to find, not.
-            trust = torch.sigmoid(self.to_trust(features[0]))
-            mean = mean + trust * (neighbours.along_motion - mean) + self.to_rest(features[0])
         return Context(mean, features, neighbours.reach)
 
     def _one_direction(self, neighbours: Neighbours) -> list[Tensor]:
         latents = (neighbours.latents * neighbours.present[:, :, None, None, None]).flatten(1, 2)
-        if neighbours.followed is not None:
-            latents = torch.cat([latents, neighbours.followed.flatten(1, 2)], dim=1)
         gap = neighbours.distance[:, 1] + neighbours.distance[:, 2]
         scalars = torch.cat(
             [neighbours.fraction[:, None], gap[:, None] / MM_SCALE, neighbours.distance / MM_SCALE], dim=1
