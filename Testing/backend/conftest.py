@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from calid.model.motion import MotionConfig, MotionEstimator
-from calid.model.temporal import TemporalConfig, TemporalCorrection
 from safetensors.torch import save_file
 
 import calid
-from calid.model.denoiser import DenoiserConfig, LatentInterpolator
+from calid.model.denoiser import DenoiserConfig, LatentDenoiser
+from calid.model.gap import GapConfig, GapNet
 from calid.model.vae import SliceAutoencoder, VaeConfig
 from calid.model.weights import CalidModel
 from calid.stacks.stack import SliceStack
@@ -46,29 +45,26 @@ def tiny_model() -> CalidModel:
     """Small networks with random weights, none of them silent: enough for all that does not depend on quality."""
     torch.manual_seed(0)
     vae = SliceAutoencoder(VaeConfig(channels=(8, 8, 8), latent_channels=2, norm_groups=4))
-    motion = MotionEstimator(MotionConfig(channels=(8, 8), embedding=16))
-    interpolator = LatentInterpolator(DenoiserConfig(2, 4, (8, 8), (8, 8), 1, 1, 16))
-    temporal = TemporalCorrection(TemporalConfig(2, 8, 8))
-    for net in (vae, motion, interpolator, temporal):
+    gap = GapNet(GapConfig(channels=(8, 8), down=(1, 1), up=(1,), embedding=8))
+    denoiser = LatentDenoiser(DenoiserConfig(2, 4, (8, 8), 1, 16))
+    for net in (vae, gap, denoiser):
         net.eval().requires_grad_(False)
-    for net in (motion, interpolator, temporal):
+    for net in (gap, denoiser):
         for parameter in net.parameters():
             parameter += 0.1 * torch.randn(parameter.shape)
-    defaults = {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}
-    return CalidModel("tiny", {}, vae, motion, interpolator, 1.5, defaults, temporal)
+    defaults = {"samples": 1, "steps": 2, "detail": 1.0}
+    return CalidModel("tiny", {}, gap, vae, denoiser, 1.5, defaults)
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tiny_model: CalidModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder that holds the small networks."""
     folder = tmp_path_factory.mktemp("tiny")
-    nets = {name: getattr(tiny_model, name) for name in ("vae", "motion", "interpolator", "temporal")}
+    nets = {name: getattr(tiny_model, name) for name in ("gap", "vae", "denoiser")}
     files = {f"{name}.safetensors": folder / f"{name}.part" for name in nets}
     for net, path in zip(nets.values(), files.values(), strict=True):
         save_file({key: value.contiguous() for key, value in net.state_dict().items()}, path)
-    architecture = {"pixel": tiny_model.pixel, "vae": asdict(tiny_model.vae.config)}
-    architecture |= {"motion": asdict(tiny_model.motion.config), "denoiser": asdict(tiny_model.interpolator.config)}
-    architecture |= {"temporal": asdict(tiny_model.temporal.config)}
+    architecture = {"pixel": tiny_model.pixel, **{name: asdict(net.config) for name, net in nets.items()}}
     publish({"id": "tiny", "defaults": tiny_model.defaults}, architecture, files, folder / "models", "default")
     return folder / "models"
 

@@ -10,20 +10,33 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 KNOTS = 9
 """Equally spaced positions of a gap from 0 to 1, both bounding slices included."""
 
+_PLACES = np.linspace(0, 1, KNOTS)
+
+
+def _splines(at: np.ndarray) -> np.ndarray:
+    """(at, 9) a basis of the cubic splines that are "not-a-knot": no bend at the first and the last inner knot."""
+    return np.hstack([at[:, None] ** np.arange(4), np.clip(at[:, None] - _PLACES[2:-2], 0, None) ** 3])
+
+
+def _integrals(to: np.ndarray) -> np.ndarray:
+    """(to, 9) of that basis, from 0."""
+    powers = np.arange(1, 5)
+    return np.hstack([to[:, None] ** powers / powers, np.clip(to[:, None] - _PLACES[2:-2], 0, None) ** 4 / 4])
+
 
 @cache
-def _spline() -> CubicSpline:
-    return CubicSpline(np.linspace(0, 1, KNOTS), np.eye(KNOTS), bc_type="not-a-knot")
+def _through_knots() -> np.ndarray:
+    """(9, 9) from values at the knots to the splines of the basis."""
+    return np.linalg.inv(_splines(_PLACES))
 
 
 def thin_weights(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
     """(len(fractions), 9) float32: the spline through the knots at each fraction of the gap, 0..1."""
-    return _spline()(np.asarray(fractions, dtype=float)).astype(np.float32)
+    return (_splines(np.asarray(fractions, dtype=float)) @ _through_knots()).astype(np.float32)
 
 
 def slab_weights(fractions: Sequence[float] | np.ndarray, width: float) -> np.ndarray:
@@ -33,19 +46,16 @@ def slab_weights(fractions: Sequence[float] | np.ndarray, width: float) -> np.nd
     """
     if width <= 0:
         return thin_weights(fractions)
-    integral = _spline().antiderivative()
-    rows = []
-    for fraction in np.asarray(fractions, dtype=float):
-        low, high = max(0.0, fraction - width / 2), min(1.0, fraction + width / 2)
-        rows.append((integral(high) - integral(low)) / (high - low))
-    return np.asarray(rows, dtype=np.float32)
+    centres = np.asarray(fractions, dtype=float)
+    low, high = (np.clip(centres + side * width / 2, 0, 1) for side in (-1, 1))
+    means = (_integrals(high) - _integrals(low)) / (high - low)[:, None]
+    return (means @ _through_knots()).astype(np.float32)
 
 
 def between_weights(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
     """(len(fractions), 9) float32: the straight line between the two nearest knots, which never leaves their range."""
-    knots = np.linspace(0, 1, KNOTS)
     at = np.asarray(fractions, dtype=float)
-    return np.stack([np.interp(at, knots, unit) for unit in np.eye(KNOTS)], axis=1).astype(np.float32)
+    return np.stack([np.interp(at, _PLACES, unit) for unit in np.eye(KNOTS)], axis=1).astype(np.float32)
 
 
 SMOOTH_MM = 4.0  # how far along the axis what is missing in a slab is smoothly made up for
@@ -79,7 +89,7 @@ def consistent_weights(
     spread = smooth @ slabs.T
     lacking = np.eye(len(centres)) - slabs @ lines
     dense = lines + spread @ np.linalg.solve(slabs @ spread + NOISE * np.eye(len(centres)), lacking)
-    places = np.round((np.linspace(0, 1, KNOTS) - at[0]) * FINE).astype(int)
+    places = np.round((_PLACES - at[0]) * FINE).astype(int)
     weights = np.zeros((KNOTS, len(shown)), np.float32)
     weights[:, shown] = dense[places]
     return weights

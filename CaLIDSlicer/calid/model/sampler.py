@@ -10,7 +10,6 @@ the CPU from (seed, sample, anchor) alone: batch size, order and device do not c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -60,14 +59,7 @@ class AnchoredNoise:
         return torch.randn(self.shape, generator=Generator().manual_seed(key % 2**63))
 
 
-def sample_latents(
-    model: LatentDenoiser,
-    mean: Tensor,
-    reach: Tensor,
-    noise: Tensor,
-    steps: int,
-    on_step: Callable[[], None] = lambda: None,
-) -> Tensor:
+def sample_latents(model: LatentDenoiser, mean: Tensor, reach: Tensor, noise: Tensor, steps: int) -> Tensor:
     """Draw latents (n, c, h, w) around ``mean`` from unit noise, both of that shape, by Euler steps along the flow.
 
     :param reach: (n, 2) see :func:`~calid.model.denoiser.reach_of`.
@@ -76,5 +68,4 @@ def sample_latents(
     for step in range(steps):
         time, length = (torch.full((len(state),), t, device=state.device) for t in (step / steps, 1 / steps))
         state = state + model.velocity(state, time, length, reach).to(state.dtype) / steps
-        on_step()
     return state

@@ -1,12 +1,15 @@
 """The network of a gap: what it starts from, what it may not look at, how it is turned round."""
 
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from torch import nn
 
-from calid.model.gap import GapConfig, GapNeighbours, GapNet
+from calid.model.gap import TYPICAL_ERROR, GapConfig, GapNeighbours, GapNet
+from calid.model.weights import load_weights
+from calid.training.loop import export
 
 CONFIG = GapConfig(channels=(8, 8, 8), down=(1, 1, 1), up=(1, 1), embedding=8)
 
@@ -64,3 +67,29 @@ def test_a_crop_far_from_its_border_gives_what_the_whole_gives(net):
     whole = GapNeighbours(pictures, ones, torch.arange(-2.0, 4.0)[None], torch.tensor([10.0]), torch.tensor([8.0]))
     part = replace(whole, slices=pictures[:, :, :72, :72])
     torch.testing.assert_close(net(part)[:, :, :16, :16], net(whole)[:, :, :16, :16], atol=1e-4, rtol=1e-4)
+
+
+def test_the_expected_error_comes_with_the_same_mean_and_is_the_usual_one_before_training(net, near):
+    added, log_error = net.with_deviation(near)
+    torch.testing.assert_close(added, net.beyond_linear(near))
+    assert log_error.shape == added.shape
+    assert log_error.std() > 0.01
+    assert -7 <= log_error.min() <= log_error.max() <= 1
+    _, untrained = GapNet(CONFIG).with_deviation(near)
+    torch.testing.assert_close(untrained, torch.full_like(added, math.log(TYPICAL_ERROR)))
+
+
+def test_another_last_layer_can_say_the_expected_error(net, near):
+    features, other = net.features(near), nn.Conv2d(8, net.doubt.out_channels, 3, padding=1)
+    asked = net.expected_error(features, other)
+    torch.testing.assert_close(asked, torch.pixel_shuffle(other(features), 2).clamp(-7, 1))
+    assert not torch.allclose(asked, net.expected_error(features))
+
+
+def test_weights_travel_at_half_precision_and_the_architecture_as_json(net, near, tmp_path):
+    export(net, tmp_path / "gap.safetensors")
+    config = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(CONFIG).items()}
+    assert GapConfig.of(config) == CONFIG
+    loaded = load_weights(GapNet(GapConfig.of(config)), tmp_path / "gap.safetensors")
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    torch.testing.assert_close(loaded(near), net(near), atol=0.02, rtol=0.02)

@@ -19,7 +19,7 @@ def models(tmp_path):
 def test_bundled_weights_are_small_and_match_their_manifest():
     folder = find_models()
     assert sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) < 30e6
-    parts = ("vae", "motion", "interpolator", "temporal")
+    parts = ("gap", "vae", "denoiser")
     assert set(load_model().sha256) == {f"{part}.safetensors" for part in parts}
     assert set(load_segmenter().sha256) == {"segmentation.safetensors"}
 
@@ -40,8 +40,8 @@ def test_environment_variable_points_elsewhere(models, monkeypatch):
 @pytest.mark.parametrize(
     ("role", "name", "load"),
     [
-        ("default", "motion.safetensors", load_model),
-        ("default", "interpolator.safetensors", load_model),
+        ("default", "gap.safetensors", load_model),
+        ("default", "denoiser.safetensors", load_model),
         ("segmenter", "segmentation.safetensors", load_segmenter),
     ],
 )
@@ -84,10 +84,21 @@ def test_a_models_folder_may_come_without_a_segmenter(models):
         load_segmenter(models)
 
 
-def test_weights_of_another_architecture_are_refused(models):
+def edit_default(models, edit):
     manifest = json.loads((models / "manifest.json").read_text())
-    default = next(m for m in manifest["models"] if m["id"] == manifest["default"])
-    default["architecture"]["vae"]["channels"] = [16, 32, 32]
+    edit(next(m for m in manifest["models"] if m["id"] == manifest["default"]))
     (models / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_weights_of_another_architecture_are_refused(models):
+    edit_default(models, lambda entry: entry["architecture"]["vae"].update(channels=[16, 32, 32]))
     with pytest.raises(WeightsError, match="does not fit"):
         load_model(models)
+
+
+@pytest.mark.parametrize("part", ["gap", "vae", "denoiser"])
+def test_a_model_of_another_version_of_the_program_is_refused(models, part):
+    edit_default(models, lambda entry: entry["architecture"].pop(part))
+    with pytest.raises(WeightsError, match=f"another version of CaLIDSlicer: it lacks {part}") as caught:
+        load_model(models)
+    assert caught.value.remedy
