@@ -19,7 +19,7 @@ from calid.protocol import Event, Progress
 from calid.reconstruction.detail import Detail
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
-from calid.reconstruction.mean import GapMeans, Mean
+from calid.reconstruction.mean import GapMeans
 from calid.reconstruction.slab import Slabs
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
@@ -106,23 +106,27 @@ class _Job:
         plain = np.tensordot(lines, slices, 1)
         spread = None
         for sample in range(self.sampling.samples):
-            mean = self._draw(on_grid, sample, self.wanted.uncertainty and sample == 0)
-            whole.add(plain + self.grid.from_model(mean.added))
-            if mean.deviation is not None:
-                centre = np.tensordot(lines, on_grid, 1) + mean.added
-                spread = self.grid.from_model(self.scale.restore_deviation(centre, mean.deviation))
+            added, deviation = self._draw(on_grid, sample, self.wanted.uncertainty and sample == 0)
+            whole.add(plain + self.grid.from_model(added))
+            if deviation is not None:
+                spread = self.grid.from_model(deviation)
         return whole.dense(self.wanted), None if spread is None else whole.spread(spread, self.wanted.keep)
 
-    def _draw(self, on_grid: np.ndarray, sample: int, deviation: bool) -> Mean:
-        """One sample: the mean that the network says of the slices in this view, and detail around it."""
+    def _draw(self, on_grid: np.ndarray, sample: int, deviation: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """One sample in its view: what there is beyond linear interpolation, and on request the deviation.
+
+        The deviation, in the input's units, is that of the real slice around the mean, whatever detail is drawn.
+        """
         axes = MIRRORS[sample % len(MIRRORS)]
         view = np.ascontiguousarray(np.flip(on_grid, axes))
         mean = self.means.find(view, deviation, self.ticker.step)
+        centre = np.tensordot(self.means.lines, view, 1) + mean.added
         added = mean.added
         if self.detail is not None:
-            centre = np.tensordot(self.means.lines, view, 1) + added
             added = added + self.detail.draw(centre, sample, axes, self.ticker.step)
-        return Mean(np.flip(added, axes), mean.deviation)
+        if mean.deviation is None:
+            return np.flip(added, axes), None
+        return np.flip(added, axes), np.flip(self.scale.restore_deviation(centre, mean.deviation), axes)
 
 
 class _Phase:

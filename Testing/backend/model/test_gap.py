@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -31,6 +32,19 @@ def net():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.normal_(layer.weight, std=0.1)
     return made
+
+
+@pytest.mark.parametrize(("below", "present"), [(1, [0, 1, 1, 1, 1, 0]), (0, [0, 0, 1, 1, 1, 1])])
+def test_the_network_is_told_of_unequal_gaps_missing_slices_and_thickness(below, present):
+    slices, positions = torch.arange(1.0, 5)[:, None, None] * torch.ones(4, 4, 4), np.array([0.0, 10.0, 14.0, 24.0])
+    near = GapNeighbours.around(slices, positions, range(below - 2, below + 4), 4.0)
+    chosen = np.arange(below - 2, below + 4)
+    gap = positions[below + 1] - positions[below]
+    assert near.present[0].tolist() == present
+    for told, offset, picture, k in zip(present, near.offset[0], near.slices[0], chosen, strict=True):
+        assert float(offset) == pytest.approx((positions[k] - positions[below]) / gap if told else k - below)
+        assert picture.unique().tolist() == [k + 1 if told else 0]
+    assert (float(near.gap[0]), float(near.thickness[0])) == (gap, 4)
 
 
 def test_an_untrained_network_is_linear_interpolation(near):

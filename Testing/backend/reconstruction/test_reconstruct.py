@@ -1,18 +1,18 @@
-"""The whole path with the bundled weights: what comes out of a reconstruction, whatever the model draws."""
+"""The whole path with the bundled weights: what comes out of a reconstruction, whatever the networks say."""
 
 import numpy as np
 import pytest
 
 import calid
 from calid.errors import Cancelled, OutOfResources, UnusableInput
-from calid.model.vae import SliceAutoencoder
+from calid.model.gap import GapNet
 from calid.phantom.beating_heart import make_phantom
 from calid.protocol import Progress, Started, Warned
 
 
 @pytest.fixture(scope="module")
 def sparse():
-    return make_phantom(slices=5, gap=8.0, matrix=(72, 72), pixel=2.0, seed=1).sparse
+    return make_phantom(slices=5, gap=8.0, matrix=(72, 72), pixel=1.7, seed=1).sparse
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +37,29 @@ def test_synthesised_slices_are_no_copy_and_no_average_of_their_neighbours(spars
         assert np.corrcoef(made.ravel(), linear.ravel())[0, 1] > 0.8
 
 
-def test_the_same_seed_repeats_the_result_and_another_does_not(sparse, result):
-    again = calid.reconstruct(sparse, spacing=4.0, device="cpu")
-    np.testing.assert_array_equal(again.stack.voxels, result.stack.voxels)
-    other = calid.reconstruct(sparse, spacing=4.0, device="cpu", seed=7, samples=1)
-    single = calid.reconstruct(sparse, spacing=4.0, device="cpu", seed=8, samples=1)
-    assert (other.stack.voxels != single.stack.voxels).any()
+def test_the_seed_matters_to_detail_alone(sparse, result, tiny_models):
+    def made(**options):
+        return calid.reconstruct(sparse, spacing=4.0, device="cpu", **options).stack.voxels
+
+    for again in (made(), made(seed=7, steps=3)):
+        np.testing.assert_array_equal(again, result.stack.voxels)
+    first, same, other = (made(models=tiny_models, detail=0.5, seed=seed) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(same, first)
+    assert (other != first).any()
 
 
-@pytest.mark.parametrize("fill", ["direct", "autoregressive"])
-def test_reversing_the_stack_reverses_the_result(sparse, fill):
-    forward = calid.reconstruct(sparse, spacing=2.0, device="cpu", fill=fill)
-    backward = calid.reconstruct(sparse.reversed(), spacing=2.0, device="cpu", fill=fill)
-    difference = np.abs(forward.stack.voxels[:, ::-1].astype(float) - backward.stack.voxels)
+@pytest.mark.parametrize("drawn", [False, True])
+def test_reversing_the_stack_reverses_the_result(sparse, tiny_models, drawn):
+    how = {"detail": 1.0, "models": tiny_models} if drawn else {}
+    forward, backward = (
+        calid.reconstruct(stack, spacing=4.0, device="cpu", **how).stack.voxels.astype(float)
+        for stack in (sparse, sparse.reversed())
+    )
+    difference = np.abs(forward[:, ::-1] - backward)
     # Half-precision sums run in another order: grey values agree to rounding, not to the last bit.
     assert difference.max() < 0.04 * np.ptp(sparse.voxels)
     assert difference.mean() < 0.002 * np.ptp(sparse.voxels)
-
-
-def test_a_slice_does_not_depend_on_the_others_it_is_made_with(sparse, result):
-    # What consistency adds depends on the grid: a slice is the mean over one step of it.
-    few, more = (calid.reconstruct(sparse, spacing=mm, device="cpu", consistent=False) for mm in (4.0, 2.0))
-    np.testing.assert_array_equal(more.stack.voxels[:, 2::4], few.stack.voxels[:, 1::2])
+    assert np.abs(forward - backward).mean() > 0.02 * np.ptp(sparse.voxels)
 
 
 def test_the_result_explains_the_acquired_slices_better_than_without_consistency(sparse):
@@ -102,27 +103,12 @@ def test_slabs_that_cannot_be_are_refused_before_the_model_is_loaded(sparse, mon
         calid.reconstruct(sparse, device="cpu", **chosen)
 
 
-def test_tiles_join_without_a_seam(sparse, result, monkeypatch):
-    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (64,))
-    tiled = calid.reconstruct(sparse, spacing=4.0, device="cpu")
-    difference = np.abs(tiled.stack.voxels.astype(float) - result.stack.voxels)
-    assert difference.mean() < 0.01 * np.ptp(sparse.voxels)
-
-
-def test_uncertainty_has_no_seam_between_tiles(sparse, monkeypatch):
-    whole = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
-    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (64,))
-    tiled = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True).uncertainty
-    assert np.abs(tiled - whole).mean() < 0.1 * whole.mean()
-
-
 @pytest.mark.parametrize("axis", [-1, -2])
 def test_the_mean_over_all_mirrored_views_of_a_mirrored_stack_is_mirrored(tiny_models, axis):
     stack = make_phantom(slices=3, gap=8.0, matrix=(48, 64), pixel=1.5, seed=2).sparse  # on the model's own grid
 
     def filled(voxels, samples):
         mirrored = calid.SliceStack(np.ascontiguousarray(voxels), stack.frame, stack.positions)
-        # Without detail, that is without noise: noise is not mirrored with the slices.
         made = calid.reconstruct(mirrored, 4.0, device="cpu", samples=samples, detail=0.0, models=tiny_models)
         return made.stack.voxels.astype(float)
 
@@ -133,40 +119,43 @@ def test_the_mean_over_all_mirrored_views_of_a_mirrored_stack_is_mirrored(tiny_m
     assert asymmetry(1) > 10
 
 
-def test_detail_leads_from_the_mean_to_the_drawn_slice(sparse, result):
-    def made(**options):
-        return calid.reconstruct(sparse, 4.0, device="cpu", **options).stack.voxels.astype(float)
+def test_detail_leads_from_the_mean_to_the_drawn_slice(sparse, tiny_models):
+    def made(detail):
+        dense = calid.reconstruct(sparse, 4.0, device="cpu", detail=detail, models=tiny_models)
+        return dense.stack.voxels.astype(float)
 
-    mean, half, drawn = (made(detail=detail) for detail in (0.0, 0.5, 1.0))
+    mean, half, drawn = (made(detail) for detail in (0.0, 0.5, 1.0))
+    assert 0 < np.abs(half - mean).mean() < np.abs(drawn - mean).mean()
     assert np.abs(drawn - half).mean() < np.abs(drawn - mean).mean()
-    assert np.abs(half - mean).mean() < np.abs(drawn - mean).mean()
-    np.testing.assert_array_equal(made(detail=0.0, seed=5, steps=1), mean)
 
 
-def test_conditioned_draws_differ_and_provenance_tells(sparse, result):
-    other = calid.reconstruct(sparse, 4.0, device="cpu", conditioned=True)
-    assert (other.provenance["conditioned"], result.provenance["conditioned"]) == (True, False)
-    assert (other.stack.voxels != result.stack.voxels).any()
+def test_drawn_slices_are_sharper_than_the_mean(sparse, result):
+    def roughness(voxels):
+        missing = voxels[0, 1::2].astype(float)
+        return np.abs(np.diff(missing, axis=-1)).mean() + np.abs(np.diff(missing, axis=-2)).mean()
+
+    drawn = calid.reconstruct(sparse, 4.0, device="cpu", detail=1.0).stack.voxels
+    assert roughness(drawn) > roughness(result.stack.voxels)
 
 
-def test_uncertainty_is_zero_where_acquired_and_positive_where_drawn_even_from_one_sample(sparse, result):
-    one = calid.reconstruct(sparse, spacing=4.0, device="cpu", uncertainty=True, samples=1)
+def test_uncertainty_is_zero_where_acquired_and_positive_between(sparse, result):
+    one = calid.reconstruct(sparse, spacing=4.0, device="cpu", uncertainty=True)
     assert result.uncertainty is None
     assert one.uncertainty.dtype == np.float32
     assert one.uncertainty.shape == one.stack.voxels.shape
     assert (one.uncertainty[:, ::2] == 0).all()
-    assert (one.uncertainty[:, 1::2] >= 0).all()
-    assert one.uncertainty[:, 1::2].mean() > 0
+    assert (one.uncertainty[:, 1::2] > 0).mean() > 0.9
     np.testing.assert_array_equal(one.stack.voxels, result.stack.voxels)
 
 
-def test_uncertainty_is_that_of_the_slice_and_not_of_how_it_was_drawn(sparse):
+def test_uncertainty_is_that_of_the_slice_and_not_of_how_it_was_drawn(sparse, tiny_models):
     def predicted(**options):
-        return calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True, **options).uncertainty[:, 1::2]
+        how = {"device": "cpu", "models": tiny_models, "uncertainty": True} | options
+        return calid.reconstruct(sparse, 4.0, **how).uncertainty
 
-    one = predicted(samples=1)
-    np.testing.assert_array_equal(predicted(samples=2), one)
-    assert np.median(np.abs(predicted(seed=4, steps=1) - one)) < 0.01 * np.median(one)
+    one = predicted(detail=0.0)
+    for other in ({"detail": 0.0, "samples": 2}, {"detail": 1.0, "seed": 4}):
+        np.testing.assert_array_equal(predicted(**other), one)
 
 
 def test_uncertainty_follows_the_intensity_units_and_no_offset(sparse):
@@ -224,27 +213,11 @@ def test_cancel_from_the_progress_callback_stops_the_work(sparse):
         calid.reconstruct(sparse, 4.0, device="cpu", progress=stop)
 
 
-def test_tiles_shrink_when_memory_runs_out_and_the_user_is_told(sparse, monkeypatch):
-    decode = SliceAutoencoder.decode
-
-    def decode_small(self, latents):
-        if latents.shape[-1] > 64 // 4:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return decode(self, latents)
-
-    events = []
-    monkeypatch.setattr(SliceAutoencoder, "decode", decode_small)
-    monkeypatch.setattr("calid.reconstruction.tiles.TILE_PIXELS", (768, 64))
-    result = calid.reconstruct(sparse, 4.0, device="cpu", progress=events.append)
-    assert "tiles of 64" in next(e.message for e in events if isinstance(e, Warned))
-    np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
-
-
 def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
     def explode(*args):
         raise MemoryError
 
-    monkeypatch.setattr(SliceAutoencoder, "decode", explode)
+    monkeypatch.setattr(GapNet, "beyond_linear", explode)
     with pytest.raises(OutOfResources, match="72 x 72") as caught:
         calid.reconstruct(sparse, 4.0, device="cpu")
     assert caught.value.remedy
@@ -256,10 +229,8 @@ def test_out_of_memory_becomes_a_typed_error_with_a_remedy(sparse, monkeypatch):
         ({"samples": 0}, UnusableInput),
         ({"steps": -1}, UnusableInput),
         ({"spacing": 8.0}, UnusableInput),
-        ({"fill": "spiral"}, UnusableInput),
         ({"detail": -0.1}, UnusableInput),
         ({"detail": 1.1}, UnusableInput),
-        ({"follow": 1.5}, UnusableInput),
         ({"detail": float("nan")}, UnusableInput),
         ({"device": "cuda:99"}, OutOfResources),
         ({"device": "toaster"}, OutOfResources),
@@ -271,7 +242,7 @@ def test_impossible_requests_are_refused(sparse, options, error):
 
 
 def test_a_shifted_slice_is_told_and_stays_and_what_is_around_it_follows():
-    sparse = make_phantom(slices=7, gap=8.0, matrix=(80, 80), pixel=1.7, seed=1).sparse
+    sparse = make_phantom(slices=7, gap=8.0, matrix=(96, 96), pixel=1.7, seed=1).sparse
     sparse.voxels[0, 3] = np.roll(sparse.voxels[0, 3], 4, axis=0)
     events = []
     auto, straight = (
