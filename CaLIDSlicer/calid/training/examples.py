@@ -17,47 +17,38 @@ from calid.training.data import TrainingStack
 
 @dataclass(frozen=True)
 class EncodedStack:
-    """One augmented view of a stack: slices (k, rows, columns) and their latents (k, c, h, w), half precision.
+    """One augmented view of a stack: latents (k, c, h, w), half precision.
 
     Zooming the anatomy zooms ``gap`` (mm) with it.
     """
 
-    slices: Tensor
     latents: Tensor
     gap: float
 
 
 @dataclass(frozen=True)
 class Examples:
-    """``n`` slices to predict.
-
-    :param latents: (n, c, h, w) of the true slices.
-    :param slices: (n, 1, rows, columns) the true slices.
-    """
+    """``n`` slices to predict, ``latents`` (n, c, h, w) of the true ones."""
 
     neighbours: Neighbours
     latents: Tensor
-    slices: Tensor
 
     def reversed(self) -> Examples:
         """The same examples of the reversed stacks."""
-        return Examples(self.neighbours.reversed(), self.latents, self.slices)
+        return Examples(self.neighbours.reversed(), self.latents)
 
     @classmethod
     def joined(cls, parts: Sequence[Examples]) -> Examples:
         """All examples of the parts, in one batch."""
         fields = ("latents", "present", "distance")
         neighbours = Neighbours(*(torch.cat([getattr(p.neighbours, f) for p in parts]) for f in fields))
-        return cls(neighbours, *(torch.cat([getattr(p, f) for p in parts]) for f in ("latents", "slices")))
+        return cls(neighbours, torch.cat([p.latents for p in parts]))
 
 
 class LatentPool:
     """Augmented, encoded stacks, renewed a few per step: encoding costs little, views hardly repeat."""
 
-    def __init__(
-        self, stacks: Sequence[TrainingStack], vae: SliceAutoencoder | None, how: Augmentation, size: int
-    ) -> None:
-        """:param vae: ``None`` where latents are not needed; they are empty then."""
+    def __init__(self, stacks: Sequence[TrainingStack], vae: SliceAutoencoder, how: Augmentation, size: int) -> None:
         self.stacks, self.vae, self.how, self.size = stacks, vae, how, size
         self.weights = torch.tensor([_stack_weight(s) for s in stacks])
         self.entries: list[EncodedStack] = []
@@ -74,11 +65,9 @@ class LatentPool:
     def _encode(self, stack: TrainingStack, rng: Generator) -> EncodedStack:
         view, zoom = crop_stack(torch.from_numpy(stack.slices), stack.centre, self.how, rng)
         view = change_contrast(view, self.how, rng)
-        if self.vae is None:
-            return EncodedStack(view.half(), torch.zeros(len(view), 1, 1, 1), stack.gap / zoom)
         with torch.no_grad(), autocast(CPU):
             latents = self.vae.encode(view[:, None].contiguous(memory_format=torch.channels_last))
-        return EncodedStack(view.half(), latents.half(), stack.gap / zoom)
+        return EncodedStack(latents.half(), stack.gap / zoom)
 
     def draw(self, batch: int, rng: Generator) -> Examples:
         """``batch`` random examples from random stacks of the pool, half of them seen in reversed order."""
@@ -110,20 +99,8 @@ def draw_example(entry: EncodedStack, rng: Generator) -> Examples | None:
     dropped = torch.rand(2, generator=rng) < 0.15
     present = [indices[0] >= 0 and not dropped[0], True, True, indices[3] < count and not dropped[1]]
     here = below + inside
-    one = neighbours_of(here, indices, present, entry.latents[None], entry.gap)
-    return Examples(one, entry.latents[None, here].float(), entry.slices[None, None, here].float())
-
-
-def neighbours_of(
-    here: int, indices: Sequence[int], present: Sequence[bool], latents: Tensor, gap: float
-) -> Neighbours:
-    """Neighbours of slice ``here`` in each of ``n`` stacks that share their geometry.
-
-    :param indices: of the four neighbours, which count only where they are ``present``.
-    :param latents: (n, k, c, h, w) of all slices, ``gap`` mm apart.
-    """
-    n, pairs = len(latents), list(zip(indices, present, strict=True))
-    distance = torch.tensor([abs(i - here) * gap if p else 0.0 for i, p in pairs])
+    near = entry.latents[[i if p else here for i, p in zip(indices, present, strict=True)]].float()
     mask = torch.tensor(present, dtype=torch.float32)
-    near = latents[:, [i if p else here for i, p in pairs]].float() * mask[:, None, None, None]
-    return Neighbours(near, mask.expand(n, 4), distance.expand(n, 4))
+    distance = torch.tensor([abs(i - here) * entry.gap for i in indices]) * mask
+    neighbours = Neighbours((near * mask[:, None, None, None])[None], mask[None], distance[None])
+    return Examples(neighbours, entry.latents[None, here].float())

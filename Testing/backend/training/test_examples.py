@@ -1,15 +1,16 @@
-"""What stage 2 learns from: true distances, the right slices, the same whichever way the stack is read."""
+"""What the learned baselines learn from: true distances, the same whichever way the stack is read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Generator
 
-from calid.model.weights import CalidModel
+from calid.baselines.pixel_models import PixelSpace
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack
 from calid.training.examples import EncodedStack, Examples, LatentPool, draw_example
@@ -18,11 +19,8 @@ GAP = 5.0
 
 
 def counted(count: int) -> EncodedStack:
-    """A stack whose slices and latents hold their own position, counted from 1."""
-    position = torch.arange(1.0, count + 1)
-    return EncodedStack(
-        position[:, None, None].expand(count, 8, 12), position[:, None, None, None].expand(count, 1, 2, 3), GAP
-    )
+    """A stack whose latents hold their own position, counted from 1."""
+    return EncodedStack(torch.arange(1.0, count + 1)[:, None, None, None].expand(count, 1, 2, 3), GAP)
 
 
 def examples(count: int = 9, draws: int = 200) -> Iterator[Examples]:
@@ -43,14 +41,6 @@ def test_distances_are_true_and_positions_in_order() -> None:
         assert positions[1] <= here <= positions[2]
 
 
-def test_bounding_slices_are_the_two_inner_neighbours_and_the_truth_is_the_slice_of_its_latents() -> None:
-    for example in examples():
-        assert example.bounding.shape == (1, 2, 8, 12)
-        assert example.slices.shape == (1, 1, 8, 12)
-        assert torch.equal(example.bounding[0, :, 0, 0], example.neighbours.latents[0, 1:3, 0, 0, 0])
-        assert torch.equal(example.slices[0, 0, 0, 0], example.latents[0, 0, 0, 0])
-
-
 def test_draws_cover_all_widths_both_ends_and_missing_outer_slices() -> None:
     drawn = list(examples(draws=400))
     steps = {round(float(e.neighbours.distance[0, 1:3].sum()) / GAP) for e in drawn}
@@ -69,10 +59,9 @@ def test_reversed_twice_is_the_same_and_once_swaps_the_sides() -> None:
     for example in examples(draws=20):
         back = example.reversed()
         torch.testing.assert_close(back.neighbours.fraction, 1 - example.neighbours.fraction)
-        assert torch.equal(back.bounding, example.bounding.flip(1))
-        assert torch.equal(back.slices, example.slices)
+        assert torch.equal(back.neighbours.latents, example.neighbours.latents.flip(1))
+        assert torch.equal(back.latents, example.latents)
         again = back.reversed()
-        assert torch.equal(again.bounding, example.bounding)
         for field in ("latents", "present", "distance"):
             assert torch.equal(getattr(again.neighbours, field), getattr(example.neighbours, field))
 
@@ -81,7 +70,7 @@ def test_joined_examples_keep_their_order() -> None:
     parts = list(examples(draws=6))
     whole = Examples.joined(parts)
     for n, part in enumerate(parts):
-        assert torch.equal(whole.bounding[n : n + 1], part.bounding)
+        assert torch.equal(whole.neighbours.latents[n : n + 1], part.neighbours.latents)
         assert torch.equal(whole.latents[n : n + 1], part.latents)
         assert torch.equal(whole.neighbours.distance[n : n + 1], part.neighbours.distance)
 
@@ -92,30 +81,26 @@ def stacks() -> list[TrainingStack]:
     return [TrainingStack("noise", slices, gap, (20.0, 18.0), is_crop=False) for gap in (GAP, 10.0)]
 
 
-def test_a_pool_encodes_what_it_shows(tiny_model: CalidModel, stacks: list[TrainingStack]) -> None:
-    pool, rng = LatentPool(stacks, tiny_model.vae, Augmentation(crop=16), 4), Generator().manual_seed(0)
-    pool.renew(0, rng)
-    drawn = pool.draw(12, rng)
-    assert drawn.bounding.shape == (12, 2, 16, 16)
-    assert drawn.neighbours.latents.shape == (12, 4, 2, 4, 4)
-    # Kept in half precision: alike, not equal.
-    below = tiny_model.vae.encode(drawn.bounding[:, :1])
-    scale = float(below.std())
-    assert float((below - drawn.neighbours.latents[:, 1]).abs().mean()) < 0.05 * scale
-    assert float((tiny_model.vae.encode(drawn.slices) - drawn.latents).abs().mean()) < 0.05 * scale
+@pytest.fixture
+def space() -> PixelSpace:
+    return PixelSpace(2)
 
 
-def test_a_pool_without_an_autoencoder_has_slices_only(stacks: list[TrainingStack]) -> None:
-    pool, rng = LatentPool(stacks, None, Augmentation(crop=16), 3), Generator().manual_seed(0)
-    pool.renew(0, rng)
-    drawn = pool.draw(5, rng)
-    assert drawn.bounding.shape == (5, 2, 16, 16)
-    assert drawn.slices.abs().max() > 0
-    assert (drawn.neighbours.fraction >= 0).all()
+def test_a_pool_encodes_the_slices_of_its_stacks(space: PixelSpace, stacks: list[TrainingStack]) -> None:
+    level = torch.linspace(-0.5, 0.5, 6).numpy()[:, None, None] * np.ones((6, 40, 36))
+    pool = LatentPool([replace(stacks[0], slices=level.astype(np.float16))], space, Augmentation(crop=16), 4)
+    pool.renew(0, Generator().manual_seed(0))
+    for entry in pool.entries:
+        assert entry.latents.shape == (6, 4, 8, 8)
+        assert (entry.latents.mean(dim=(1, 2, 3)).diff() > 0).all()  # contrast changes, and order stays
+    assert len({entry.gap for entry in pool.entries}) > 1  # some are zoomed
+    drawn = pool.draw(12, Generator().manual_seed(0))
+    assert drawn.neighbours.latents.shape == (12, 4, 4, 8, 8)
+    assert drawn.latents.shape == (12, 4, 8, 8)
 
 
-def test_a_pool_is_filled_once_and_then_renewed_one_by_one(stacks: list[TrainingStack]) -> None:
-    pool, rng = LatentPool(stacks, None, Augmentation(crop=16), 5), Generator().manual_seed(0)
+def test_a_pool_is_filled_once_and_then_renewed_one_by_one(space: PixelSpace, stacks: list[TrainingStack]) -> None:
+    pool, rng = LatentPool(stacks, space, Augmentation(crop=16), 5), Generator().manual_seed(0)
     pool.renew(0, rng)
     before = list(pool.entries)
     pool.renew(1, rng)

@@ -1,14 +1,11 @@
-"""Examples for the network of a gap, and its training."""
+"""Examples for the network of a gap, and how what it learned is measured."""
 
-import json
 import math
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 import torch
 
-from calid.cli import main
 from calid.errors import UnusableInput
 from calid.model.knots import KNOTS, slab_weights
 from calid.training import slabs
@@ -115,48 +112,9 @@ def test_the_rate_holds_until_it_decays():
     assert cosine_rate(1050, 2000) == pytest.approx(0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi / 2)))
 
 
-def write_heart(folder, name, spacing=1.25):
-    z, y, x = np.ogrid[:60, :96, :96]
-    heart = 100.0 * ((y - 48) ** 2 + (x - 48) ** 2 < (30 - z / 4) ** 2) + 40 * (np.sin(z / 3) + 1) + 0 * x
-    image = sitk.GetImageFromArray(heart.astype(np.uint8))
-    image.SetSpacing((spacing,) * 3)
-    sitk.WriteImage(image, str(folder / f"heart{name}_sax.nii.gz"))
-
-
-def test_a_missing_heart_and_one_on_another_grid_are_named(tmp_path):
+def test_a_missing_heart_and_one_on_another_grid_are_named(tmp_path, write_heart):
     with pytest.raises(UnusableInput, match=r"heart009_sax\.nii\.gz does not exist"):
         load_hearts(tmp_path, ["009"])
     write_heart(tmp_path, "009", spacing=1.0)
     with pytest.raises(UnusableInput, match=r"heart009_sax\.nii\.gz has voxels"):
         load_hearts(tmp_path, ["009"])
-
-
-def test_a_run_learns_is_resumed_and_leaves_weights(data, tmp_path, capsys):
-    hearts = tmp_path / "hearts"
-    hearts.mkdir()
-    for name in ("001", "002"):
-        write_heart(hearts, name)
-    config = {
-        "seed": 1,
-        "gap": {"channels": [8, 8], "down": [1, 1], "up": [1], "embedding": 8, "fold": 2},
-        "gap_training": {
-            "steps": 3, "decay_from": 2, "rate": 1e-3, "average": 0.5, "every": 2, "dense": 2, "thick": 1, "crop": 32,
-            "pool": 2, "renew": 0.5, "fine_weight": 2, "judged": 2, "change_weight": 0.5, "dissimilar_weight": 0.1,
-            "thick_weight": 0.2,
-        },
-        "hearts": {"train": ["001"], "validation": ["002"]},
-        "patients": {"train": ["patient001"], "validation": ["patient002"]},
-    }  # fmt: skip
-    file = tmp_path / "gap.json"
-    file.write_text(json.dumps(config))
-    words = ["train", "gap", str(file), "--data", str(data), "--hearts", str(hearts), "--out", str(tmp_path / "run")]
-    assert main(words) == 0
-    assert (tmp_path / "run" / "gap.safetensors").is_file()
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 3]
-    assert "val_dense_psnr" in lines[-1]
-    config["gap_training"]["steps"] = 5
-    file.write_text(json.dumps(config))
-    assert main([*words, "--start", str(tmp_path / "run" / "gap.safetensors")]) == 0
-    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
-    assert last["step"] == 5  # three of them were not done again

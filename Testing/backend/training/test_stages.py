@@ -1,47 +1,51 @@
 """Training: a killed run goes on where it was, and what is published can be loaded and used."""
 
-import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from calid.model.conditioning import Neighbours
 from safetensors.torch import load_file
 
 import calid
 from calid.cli import main
 from calid.cohorts.acdc import SPLIT_FILE, split_patients
+from calid.model.denoiser import MM_SCALE
+from calid.model.gap import GapNeighbours, GapNet
+from calid.model.knots import slab_weights
 from calid.phantom.beating_heart import Phantom
 from calid.segmentation.segmenter import load_segmenter, segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import load_stacks
+from calid.training.denoiser import draw_pairs
 from calid.training.deviation import likelihood_loss
 from calid.training.loop import Run
+from calid.training.material import load_material
 from calid.training.segmentation import load_labelled, random_view, segmentation_loss
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
-RUN = {"steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1}
-POOL = {**RUN, "pool": 2, "renew": 1}
+RUN = {"steps": 2, "rate": 1e-3, "average": 0.9, "every": 1}
 AUTOENCODER = {
-    "pixel": 1.5, "seed": 1, **RUN, "edge_weight": 0.5, "kl_weight": 1e-4, "vae": VAE, "augmentation": {"crop": 32},
-    "decoder": {**RUN, "power_weight": 0.1},
+    "pixel": 1.5, "seed": 1, **RUN, "batch": 2, "edge_weight": 0.5, "kl_weight": 1e-4, "vae": VAE,
+    "augmentation": {"crop": 32},
+    "decoder": {**RUN, "batch": 2, "power_weight": 0.1},
 }  # fmt: skip
-DENOISER = {
-    "pixel": 1.5, "seed": 1, "pool": 2, "vae": VAE, "augmentation": {"crop": 32},
-    "motion": {"channels": [8, 8], "blocks": 1, "embedding": 16},
-    "denoiser": {"latent_channels": 2, "factor": 4, "context_channels": [8, 8], "channels": [8, 8],
-                 "context_blocks": 1, "blocks": 1, "embedding": 16, "start_noise": 0.3},
-    "motion_training": {**POOL, "blend_weight": 1.0, "each_weight": 0.5, "dissimilar_weight": 0.1, "rough_weight": 0.1},
-    "context": {**POOL, "symmetric_from": 1, "decoded": 1, "pixel_weight": 8.0, "similarity_weight": 0.1},
-    "flow": {**POOL, "conditioned": 0.5, "shortcuts": 0.25, "follow": 0.25}, "deviation": POOL,
-    "temporal": {"latent_channels": 2, "context_channels": 8, "width": 8},
-    "temporal_training": {**RUN, "views": 1, "phases": 2, "latent_weight": 1.0, "pixel_weight": 8.0,
-                          "dissimilar_weight": 0.2, "change_weight": 2.0},
+COUNTS = {"dense": 2, "thick": 1}
+CALID = {
+    "pixel": 1.25, "seed": 1, "vae": VAE,
+    "gap": {"channels": [8, 8], "down": [1, 1], "up": [1], "embedding": 8, "fold": 2},
+    "denoiser": {"latent_channels": 2, "factor": 4, "channels": [8, 8], "blocks": 1, "embedding": 16,
+                 "start_noise": 0.3},
+    "gap_training": {**RUN, **COUNTS, "decay_from": 1, "crop": 32, "pool": 2, "renew": 0.5, "fine_weight": 2,
+                     "judged": 2, "change_weight": 0.5, "dissimilar_weight": 0.1, "thick_weight": 0.2},
+    "deviation": {**RUN, **COUNTS}, "flow": {**RUN, **COUNTS, "shortcuts": 0.25},
+    "hearts": {"train": ["001"], "validation": ["002"]},
+    "patients": {"train": ["patient001"], "validation": ["patient002"]},
     "publish": {"id": "tiny", "licence": "none", "training_data": "phantoms",
-                "defaults": {"samples": 1, "steps": 2, "detail": 1.0, "follow": 0.5, "fill": "direct"}},
+                "defaults": {"samples": 1, "steps": 1, "detail": 0.5}},
 }  # fmt: skip
 SEGMENTATION = {
     "pixel": 1.5, "seed": 1, "steps": 2, "batch": 2, "rate": 1e-3, "average": 0.9, "every": 1, "anywhere": 0.5,
@@ -62,43 +66,46 @@ def run_command(*arguments: object) -> None:
 class Chain:
     """The stages of a tiny model by the command line; each leaves its run in a folder of its own name."""
 
-    def __init__(self, data: Path, folder: Path) -> None:
-        self.data, self.folder = data, folder
-        for name, config in {"autoencoder": AUTOENCODER, "denoiser": DENOISER}.items():
-            (folder / f"{name}.json").write_text(json.dumps(config))
+    def __init__(self, data: Path, hearts: Path, folder: Path) -> None:
+        self.data, self.hearts, self.folder = data, hearts, folder
 
     def weights(self, stage: str) -> Path:
         """The safetensors file that a stage has left."""
         (file,) = (self.folder / stage).glob("*.safetensors")
         return file
 
-    def train(self, stage: str, config: str, **files: str) -> list[dict]:
+    def config(self, name: str, content: dict) -> Path:
+        """A config file."""
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    def train(self, stage: str, to: str = "", of: dict = CALID, **files: str) -> list[dict]:
         """Train a stage on what earlier ones left, ``option=stage``; returns its log."""
-        inputs = [part for option, of in files.items() for part in (f"--{option}", self.weights(of))]
-        where = ["--data", self.data, *inputs, "--out", self.folder / stage]
-        run_command("train", stage, self.folder / f"{config}.json", *where)
-        return [json.loads(line) for line in (self.folder / stage / "log.jsonl").read_text().splitlines()]
+        inputs = [part for option, stage in files.items() for part in (f"--{option}", self.weights(stage))]
+        hearts = ["--hearts", self.hearts] if of is not AUTOENCODER else []
+        out = self.folder / (to or stage)
+        run_command("train", stage, self.config(stage, of), "--data", self.data, *hearts, *inputs, "--out", out)
+        return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
-def chain(data, tmp_path_factory):
+def chain(data, hearts, tmp_path_factory):
     """A chain after all stages, and their logs."""
-    made = Chain(data, tmp_path_factory.mktemp("chain"))
+    made = Chain(data, hearts, tmp_path_factory.mktemp("chain"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("calid.cohorts.acdc.SPLIT_FILE", data / "split.json")
         logs = {
-            "autoencoder": made.train("autoencoder", "autoencoder"),
-            "decoder": made.train("decoder", "autoencoder", vae="autoencoder"),
-            "motion": made.train("motion", "denoiser"),
-            "context": made.train("context", "denoiser", vae="decoder", motion="motion"),
-            "denoiser": made.train("denoiser", "denoiser", vae="decoder", motion="motion", context="context"),
-            "deviation": made.train("deviation", "denoiser", vae="decoder", motion="motion", interpolator="denoiser"),
-            "temporal": made.train("temporal", "denoiser", vae="decoder", motion="motion", interpolator="deviation"),
+            "autoencoder": made.train("autoencoder", of=AUTOENCODER),
+            "decoder": made.train("decoder", of=AUTOENCODER, vae="autoencoder"),
+            "gap": made.train("gap"),
+            "deviation": made.train("deviation", gap="gap"),
+            "denoiser": made.train("denoiser", gap="gap", vae="decoder"),
         }
     return made, logs
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "decoder", "motion", "context", "denoiser", "deviation", "temporal"])
+@pytest.mark.parametrize("stage", ["autoencoder", "decoder", "gap", "deviation", "denoiser"])
 def test_every_stage_logs_its_validation_and_ends_at_its_last_step(chain, stage):
     log = chain[1][stage]
     assert [line["step"] for line in log] == [1, 2]
@@ -108,31 +115,25 @@ def test_every_stage_logs_its_validation_and_ends_at_its_last_step(chain, stage)
 
 
 @pytest.mark.parametrize(
-    ("stage", "before", "trained"),
-    [
-        ("decoder", "autoencoder", {"net.decoder"}),
-        ("denoiser", "context", {"injection", "embed", "net", "to_velocity"}),
-        ("deviation", "denoiser", {"deviation"}),
-    ],
+    ("stage", "before", "trained"), [("decoder", "autoencoder", "net.decoder."), ("deviation", "gap", "doubt.")]
 )
 def test_a_stage_changes_its_own_part_and_keeps_the_rest(chain, stage, before, trained):
     after, old = (load_file(chain[0].weights(of)) for of in (stage, before))
     assert after.keys() == old.keys()
     changed = {name for name in after if not torch.equal(after[name], old[name])}
     assert changed
-    assert all(name.startswith(tuple(f"{part}." for part in trained)) for name in changed)
+    assert all(name.startswith(trained) for name in changed)
 
 
-@pytest.mark.parametrize("in_time", [{}, {"temporal": "temporal"}])
-def test_train_publish_load_reconstruct(chain, tmp_path, in_time):
+def test_train_publish_load_reconstruct(chain, tmp_path):
     made, _ = chain
-    stages = {"vae": "decoder", "motion": "motion", "interpolator": "deviation", **in_time}
+    stages = {"gap": "deviation", "vae": "decoder", "denoiser": "denoiser"}
     files = [part for option, stage in stages.items() for part in (f"--{option}", made.weights(stage))]
-    run_command("train", "publish", made.folder / "denoiser.json", *files, "--models", tmp_path)
+    run_command("train", "publish", made.config("publish", CALID), *files, "--models", tmp_path)
     sparse = Phantom(slices=3, matrix=(48, 48), pixel=3.0).sparse
     result = calid.reconstruct(sparse, 4.0, device="cpu", models=tmp_path, uncertainty=True)
     assert result.provenance["model"] == "tiny"
-    assert result.provenance["temporal"] == bool(in_time)
+    assert result.provenance["detail"] == 0.5
     assert set(result.provenance["weights_sha256"]) == {f"{name}.safetensors" for name in stages}
     np.testing.assert_array_equal(result.stack.voxels[:, ::2], sparse.voxels)
     assert (result.uncertainty[:, 1::2] >= 0).all()
@@ -140,29 +141,25 @@ def test_train_publish_load_reconstruct(chain, tmp_path, in_time):
 
 
 @pytest.mark.parametrize(
-    ("stage", "section", "files", "parts"),
+    ("stage", "section", "files"),
     [
-        ("motion", "motion_training", {"start": "motion"}, ("",)),
-        ("context", "context", {"vae": "decoder", "motion": "motion", "start": "deviation"}, ("encoder.",)),
-        (
-            "denoiser",
-            "flow",
-            {"vae": "decoder", "motion": "motion", "context": "context", "start": "deviation"},
-            ("injection.", "embed.", "net.", "to_velocity."),
-        ),
+        ("gap", "gap_training", {"start": "deviation"}),
+        ("denoiser", "flow", {"gap": "gap", "vae": "decoder", "start": "denoiser"}),
     ],
 )
-def test_a_stage_can_start_from_earlier_weights(chain, split, tmp_path, stage, section, files, parts):
+def test_a_stage_can_start_from_earlier_weights(chain, stage, section, files):
     made, _ = chain
-    inputs = [part for option, of in files.items() for part in (f"--{option}", made.weights(of))]
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(DENOISER | {section: DENOISER[section] | {"steps": 1, "rate": 0.0}}))
-    run_command("train", stage, config, "--data", made.data, *inputs, "--out", tmp_path / "out")
-    start = made.weights(files["start"])
-    earlier, after = load_file(start), load_file(tmp_path / "out" / start.name)
-    started = [name for name in earlier if name.startswith(parts)]
-    assert started
-    assert all(torch.equal(after[name], earlier[name]) for name in started)
+    made.train(stage, "again", CALID | {section: CALID[section] | {"steps": 1, "rate": 0.0}}, **files)
+    earlier, after = load_file(made.weights(files["start"])), load_file(made.weights("again"))
+    shutil.rmtree(made.folder / "again")
+    assert all(torch.equal(after[name], tensor) for name, tensor in earlier.items())
+
+
+def test_a_stage_goes_on_where_it_was(chain):
+    made, _ = chain
+    for steps in (1, 2):
+        log = made.train("gap", "more", CALID | {"gap_training": CALID["gap_training"] | {"steps": steps}})
+    assert [line["step"] for line in log] == [1, 2]
 
 
 def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys):
@@ -184,29 +181,47 @@ def test_train_segmentation_publish_beside_another_model_segment(data, split, tm
 
 
 def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_error(tiny_model):
-    net = copy.deepcopy(tiny_model.interpolator)
-    last = net.deviation.net[-1]
+    near = GapNeighbours.around(torch.rand(6, 16, 16), 10.0 * np.arange(6), range(6), 8.0)
+    weights = torch.from_numpy(slab_weights([0.25, 0.5], 0.3))[None]
+    with torch.no_grad():
+        mean = torch.einsum("ntk,nkhw->nthw", weights, tiny_model.gap(near))
+    truth = mean + torch.rand(mean.shape, generator=torch.Generator().manual_seed(0)) - 0.2
+    error = (truth - mean).abs().mean()
+    last = torch.nn.Conv2d(8, tiny_model.gap.doubt.out_channels, 3, padding=1).requires_grad_(False)
     last.weight.zero_()
-    neighbours = Neighbours(
-        torch.rand(2, 4, 2, 4, 4), torch.ones(2, 4), torch.full((2, 4), 4.0), torch.rand(2, 2, 2, 4, 4)
-    )
-    error = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
 
     def loss(scale):
         last.bias.fill_(float(scale.log()))
-        return float(likelihood_loss(net, (net.context(neighbours), neighbours, error)))
+        return float(likelihood_loss(tiny_model.gap, last, near, truth, weights))
 
-    best = loss(error.mean())
-    assert best < loss(0.9 * error.mean())
-    assert best < loss(1.1 * error.mean())
-    assert best == pytest.approx(1 + float(error.mean().log()), abs=1e-4)
+    best = loss(error)
+    assert best < loss(0.9 * error)
+    assert best < loss(1.1 * error)
+    assert best == pytest.approx(1 + float(error.log()), abs=1e-4)
 
 
-@pytest.mark.parametrize("files", [["--vae", "v", "--segmentation", "s"], ["--vae", "v", "--interpolator", "i"], []])
+def test_pairs_are_the_mean_and_the_truth_at_one_place_with_its_reach(tiny_model, data, hearts):
+    material = load_material(data, hearts, CALID, "train", 0)
+    pairs = draw_pairs(tiny_model.gap, tiny_model.vae, material, 3, 2)
+    assert pairs.mean.shape == pairs.latents.shape == (5, 2, 8, 8)
+    gap, nearer = (pairs.reach * MM_SCALE).T
+    np.testing.assert_allclose(nearer[3:], gap[3:] / 2)  # hidden slices lie in the middle
+    np.testing.assert_allclose(gap[3:], 20)
+    eighths = 8 * nearer[:3] / gap[:3]
+    np.testing.assert_allclose(eighths, eighths.round(), atol=1e-4)
+    assert ((eighths > 0.9) & (eighths < 4.1)).all()
+    # What the network of a gap says has no part in the truth.
+    silent = GapNet(tiny_model.gap.config)
+    other = draw_pairs(silent, tiny_model.vae, load_material(data, hearts, CALID, "train", 0), 3, 2)
+    torch.testing.assert_close(other.latents, pairs.latents)
+    assert not torch.allclose(other.mean, pairs.mean, atol=0.01)
+
+
+@pytest.mark.parametrize("files", [["--vae", "v", "--segmentation", "s"], ["--vae", "v", "--denoiser", "d"], []])
 def test_publish_wants_all_files_of_one_model(tmp_path, capsys, files):
     with pytest.raises(SystemExit):
         main(["train", "publish", "c.json", *files, "--models", str(tmp_path)])
-    assert "--vae, --motion and --interpolator, or --segmentation" in capsys.readouterr().err
+    assert "--gap, --vae and --denoiser, or --segmentation" in capsys.readouterr().err
 
 
 def test_image_and_labels_move_together(data, split):
