@@ -23,6 +23,7 @@ options = st.builds(
     steps=st.none() | st.integers(1, 1000),
     seed=st.integers(0, LARGEST_SEED),
     detail=st.none() | st.floats(0, 1),
+    consistent=st.booleans(),
     uncertainty=st.booleans(),
     thickness=st.none() | st.floats(1, 20),
     acquired=st.sampled_from(["keep", "thin"]),

@@ -3,9 +3,8 @@
 The whole chain, from the first to the last resort:
 
 1. half precision, from the start, wherever the processor computes in it (:func:`calid.reconstruction.device.autocast`);
-2. smaller tiles of the field of view (:data:`calid.reconstruction.tiles.TILE_PIXELS`);
-3. one sample, if more were asked for;
-4. the CPU.
+2. one sample, if more were asked for;
+3. the CPU.
 
 The last two are here. They start again with the first phase, also where some were delivered: all phases of a cine have
 to be made in the same way.

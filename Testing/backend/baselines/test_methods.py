@@ -107,7 +107,7 @@ def test_latent_interpolation_between_two_equal_slices_decodes_their_latent(rule
     np.testing.assert_allclose(dense[0, 1], scale.restore(grid.from_model(decoded)), atol=0.01)
 
 
-LEARNED = ["latent-linear", "latent-slerp", "calid", "calid:samples=2,steps=2,seed=3,detail=0.5,conditioned=1"]
+LEARNED = ["latent-linear", "latent-slerp", "calid", "calid:samples=2,steps=2,seed=3,detail=0.5"]
 
 
 @pytest.mark.parametrize("spec", LEARNED)
@@ -126,7 +126,7 @@ def test_learned_methods_fill_every_phase_and_leave_acquired_slices(
         assert uncertainty is None
 
 
-@pytest.mark.parametrize("option", ["samples=2", "steps=4", "seed=3", "detail=0.2", "conditioned=1"])
+@pytest.mark.parametrize("option", ["samples=2", "steps=4", "seed=3", "detail=0.2", "thickness=3", "consistent=0"])
 def test_every_option_of_calid_reaches_the_sampler(option: str, tiny_models: Path, cine: SliceStack) -> None:
     plan = plan_slices(cine.positions, 3)
     plain, other = (

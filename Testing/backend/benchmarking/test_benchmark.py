@@ -49,11 +49,11 @@ def test_references_are_whole_volumes_that_say_how_they_were_measured(run):
     assert "decoding only" in references["diffusion_autoencoder"]["measured"]
 
 
-def test_the_parts_of_a_slice_add_up(run):
-    (part,) = run[0]["parts"]
-    whole = part["follow"] + part["condition"] + part["steps"] * part["denoise"] + part["decode"]
-    assert part["slice"] == pytest.approx(whole)
-    assert all(part[name] > 0 for name in ("encode", "motion", "follow", "condition", "denoise", "decode"))
+def test_the_parts_of_detail_add_up(run):
+    parts = run[0]["parts"]
+    whole = parts["encode"] + parts["steps"] * parts["denoise"] + 2 * parts["decode"]
+    assert parts["detail"] == pytest.approx(whole)
+    assert all(parts[name] > 0 for name in ("gap", "encode", "denoise", "decode"))
 
 
 def test_a_study_is_listed_and_assembled(run):

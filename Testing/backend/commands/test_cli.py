@@ -61,7 +61,7 @@ def test_acquired_slices_are_untouched(run, tmp_path: Path, sparse: Path, stack:
 
 def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack) -> None:
     write_stack(cine, tmp_path / "cine.nrrd")
-    options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--fill", "direct", "--device", "cpu"]
+    options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--align", "off", "--device", "cpu"]
     options += ["--thickness", 7, "--acquired", "keep"]
     extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd"]
     extra += ["--models", find_models()]
@@ -82,7 +82,7 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
         "steps": 5,
         "seed": 6,
         "detail": 0.25,
-        "fill": "direct",
+        "align": "off",
         "device": "cpu",
     }
     assert expected.items() <= provenance.items()

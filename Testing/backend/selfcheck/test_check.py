@@ -35,7 +35,7 @@ def models(tmp_path_factory) -> Path:
     folder = shutil.copytree(find_models(), tmp_path_factory.mktemp("weights") / "Models")
     manifest = json.loads((folder / "manifest.json").read_text())
     for entry in manifest["models"]:
-        entry["defaults"] = {"samples": 1, "steps": 1, "detail": 0.5, "follow": 0.5, "fill": "direct"}
+        entry["defaults"] = {"samples": 1, "steps": 1, "detail": 0.0}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
