@@ -1,24 +1,23 @@
-"""Displacements between neighbouring slices: of each pixel by demons, and of the whole picture by a translation.
+"""Displacements of whole pictures: by a robust translation, and by where they correlate best.
 
-The two are the two opinions of :mod:`calid.alignment.shifts`. Displacements are in pixels, (row, column), of what is
-seen: +1 row means that the second slice shows the same thing one row further down.
+Displacements are in pixels, (row, column), of what is seen: +1 row means that the second picture shows the same thing
+one row further down.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from calid.model.demons import refine, sample, smooth
+from calid.model.demons import sample, smooth
 
-SHRINK = (4, 2, 1)
-INVERSIONS = 4
 BLURS = (3.0, 1.5, 0.8)
 """Pixels, standard deviation; a translation is found on blurred pictures first."""
 
-STEPS = 12
+STEPS, ENOUGH = 12, 0.01
+"""At most, and pixels that are no step worth going on for."""
+
 ALIKE, BETTER = 0.5, 0.1
 """Correlation of neighbours that are far off: at least, and more than without a displacement."""
 
@@ -26,60 +25,25 @@ FLOOR = 0.05
 """Of the residual's scale, in the range -1..1 of the pictures: nothing fits better than noise."""
 
 
-def flows(slices: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each inner slice the displacements to the one below and to the one above, at its own pixels.
+def translations(first: Tensor, second: Tensor, window: Tensor) -> np.ndarray:
+    """(n, 2) robust translation from each picture to the one that it is compared with, by Gauss-Newton.
 
-    :param slices: (k, rows, columns) about -1..1.
-    :returns: two of (k - 2, 2, rows, columns), rows first.
-    """
-    middle = _between(torch.stack([slices[:-1], slices[1:]], dim=1))
-    total = middle[:, 2:] - middle[:, :2]
-    to_above = _seen_from(total[1:], middle[1:, :2])
-    to_below = -_seen_from(total[:-1], middle[:-1, 2:])
-    return to_below.flip(1), to_above.flip(1)
-
-
-def _between(pairs: Tensor) -> Tensor:
-    """(n, 4, rows, columns) x and y from half-way into both slices of each pair (n, 2, rows, columns)."""
-    field: Tensor | None = None
-    for shrink in SHRINK:
-        small = F.avg_pool2d(pairs, shrink)
-        size = small.shape[-2:]
-        if field is None:
-            field = torch.zeros(len(pairs), 4, *size)
-        else:
-            factor = size[0] / field.shape[-2]
-            field = F.interpolate(field, size=size, mode="bilinear", align_corners=False) * factor
-        field = refine(small, field)
-    assert field is not None
-    return field
-
-
-def _seen_from(values: Tensor, path: Tensor) -> Tensor:
-    """Values (n, 2, rows, columns) half-way, at the pixels of the slice to which ``path`` leads from there."""
-    back = torch.zeros_like(path)
-    for _ in range(INVERSIONS):
-        back = -sample(path, back)
-    return sample(values, back)
-
-
-def translations(slices: Tensor, window: Tensor) -> np.ndarray:
-    """(k - 1, 2) robust translation from each slice to the next, by Gauss-Newton from coarse to fine.
-
-    :param slices: (k, rows, columns) about -1..1.
+    :param first: and ``second`` (n, rows, columns) about -1..1.
     :param window: (rows, columns) how much each pixel counts.
     """
-    moved = torch.zeros(len(slices) - 1, 2)
+    moved = torch.zeros(len(first), 2)
     for blur in BLURS:
-        blurred = smooth(slices[:, None], blur)[:, 0]
-        first, second = blurred[:-1], blurred[1:]
+        before, after = (smooth(pictures[:, None], blur)[:, 0] for pictures in (first, second))
         for _ in range(STEPS):
-            seen = shifted(second, -moved)
-            down, across = torch.gradient((first + seen) / 2, dim=(1, 2))
-            error = first - seen
+            seen = shifted(after, -moved)
+            down, across = torch.gradient((before + seen) / 2, dim=(1, 2))
+            error = before - seen
             scale = 1.48 * error.abs().flatten(1).median(dim=1).values + FLOOR
             weight = window / (1 + (error / scale[:, None, None]).square())
-            moved = moved + _least_squares(down, across, weight, error).clamp(-1, 1)
+            step = _least_squares(down, across, weight, error).clamp(-1, 1)
+            moved = moved + step
+            if step.abs().max() < ENOUGH:
+                break
     return moved.numpy()
 
 

@@ -18,7 +18,7 @@ import numpy as np
 SPIKE, SPIKE_TAIL = 0.8, 3.0
 """mm and degrees of freedom of Student's t: of the shift of a single slice. As published for real stacks."""
 
-JUMP, JUMP_TAIL = 0.35, 1.0
+JUMP, JUMP_TAIL = 0.7, 1.0
 """The same of the step between two blocks: most often none at all."""
 
 NOISE_TAIL = 20.0

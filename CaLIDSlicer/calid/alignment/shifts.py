@@ -1,10 +1,9 @@
 """The shift of each slice of a stack, all phases together, where two opinions agree on it.
 
 Anatomy moves from slice to slice by more than most shifts, so neighbours are not simply registered. Each slice is
-compared with what lies between its two neighbours, of which the anatomy's drift is no part, along deformable motion
-(:mod:`calid.alignment.displacement`); what edges agree on (:mod:`calid.alignment.votes`) is an observation, as
-uncertain as its pixels differ and as a rigid translation, which is the other opinion, differs from it; and all
-observations are explained together (:mod:`calid.alignment.joint`).
+compared with what the model predicts in its place from its neighbours (:mod:`calid.alignment.prediction`). Where the
+slice lies between the two neighbours themselves is the other opinion; an observation is as uncertain as the two
+differ. All observations are explained together (:mod:`calid.alignment.joint`).
 """
 
 from __future__ import annotations
@@ -16,16 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calid.alignment.displacement import flows, jumps, shifted, translations
+from calid.alignment.displacement import jumps, shifted, translations
 from calid.alignment.joint import second_differences, solve_jointly
-from calid.alignment.votes import vote
-from calid.model.demons import smooth
+from calid.alignment.prediction import predicted
+from calid.model.gap import GapNet
 
-PIXEL = 2.5
-"""mm, square, of the pictures that are compared."""
+PIXEL = 1.25
+"""mm, square, of the pictures that are compared: what the network has learned from."""
 
-FIELD = 64
+FIELD = 128
 """Pixels: 160 mm in the middle of the field of view, where the heart is; what is nearer to the middle counts more."""
+
+BRIGHTEST = 1.4
+"""Network units, of what is compared: fat and flow beyond it would vote with their brightness."""
 
 PHASES = 4
 """Of a cine, evenly spread. They share the shifts, and more of them add nothing."""
@@ -34,12 +36,12 @@ FEWEST_SLICES = 6
 CAP = 30.0
 """mm. What seems shifted by more is left alone: a picture may fit anywhere that far away."""
 
-_COARSE, _COARSE_FIELD, _COARSE_REACH, _COARSE_NOISE = 2, 80, 7, 2.5
+_COARSE, _COARSE_FIELD, _COARSE_REACH, _COARSE_NOISE = 4, 160, 7, 2.5
 _LARGE = 6.0
-"""mm. Demons follow less than this by themselves."""
+"""mm. Translations follow less than this by themselves."""
 
-_CURVATURE = 0.6
-"""mm, standard deviation of what anatomy is off the line between its neighbours; measured on dense hearts."""
+_UNPREDICTED = 0.35
+"""mm, standard deviation of what anatomy is off its prediction; measured on dense hearts."""
 
 _DOUBT = 0.2
 """Of the difference between the two opinions, that is noise of the first."""
@@ -75,19 +77,20 @@ class Shifts:
         return cls(np.zeros((slices, 2)))
 
 
-def find_shifts(pictures: np.ndarray, positions: np.ndarray) -> Shifts:
+def find_shifts(pictures: np.ndarray, positions: np.ndarray, thickness: float, net: GapNet) -> Shifts:
     """Find the shifts of a stack; a stack of fewer than ``FEWEST_SLICES`` slices says too little of them.
 
-    :param pictures: (phases, slices, rows, columns) with pixels of ``PIXEL`` mm, in any units, not below 0.
+    :param pictures: (phases, slices, rows, columns) network units, pixels of ``PIXEL`` mm.
     :param positions: (slices,) mm.
+    :param thickness: mm of the slices.
     """
     if len(positions) < FEWEST_SLICES:
         return Shifts.none(len(positions))
     chosen = np.unique(np.linspace(0, len(pictures), PHASES, endpoint=False).astype(int))
-    seen = torch.from_numpy(_normalised(pictures[chosen]))
+    seen = torch.from_numpy(pictures[chosen].clip(-1, BRIGHTEST))
     shifts = _large_shifts(seen, positions)
     for _ in range(_PASSES):
-        before, (first, second, noise) = shifts, _observe(seen, positions, shifts)
+        before, (first, second, noise) = shifts, _observe(seen, positions, thickness, net, shifts)
         shifts = solve_jointly(positions, first, noise)
         change = np.linalg.norm(shifts - before, axis=1)
         if change.max() < _SETTLED:
@@ -111,11 +114,6 @@ def _doubtful(first: np.ndarray, second: np.ndarray, shifts: np.ndarray) -> np.n
     return np.pad(inner, 1)
 
 
-def _normalised(pictures: np.ndarray) -> np.ndarray:
-    high = np.percentile(pictures, 99, axis=(0, 2, 3), keepdims=True)
-    return (np.clip(pictures / np.maximum(high, 1e-6), 0, 1.2) * 2 - 1).astype(np.float32)
-
-
 def _large_shifts(seen: Tensor, positions: np.ndarray) -> np.ndarray:
     """(slices, 2) mm of the slices that are far off, by where neighbours correlate best; 0 for the others."""
     pixel = PIXEL * _COARSE
@@ -125,7 +123,9 @@ def _large_shifts(seen: Tensor, positions: np.ndarray) -> np.ndarray:
     return np.where(np.linalg.norm(shifts, axis=1, keepdims=True) > _LARGE, shifts, 0)
 
 
-def _observe(seen: Tensor, positions: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _observe(
+    seen: Tensor, positions: np.ndarray, thickness: float, net: GapNet, shifts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Second differences (slices - 2, 2) in mm of both opinions, and the noise (slices - 2,) of the first.
 
     :param seen: (phases, slices, rows, columns).
@@ -133,27 +133,17 @@ def _observe(seen: Tensor, positions: np.ndarray, shifts: np.ndarray) -> tuple[n
     """
     known = second_differences(positions) @ shifts
     pixels = torch.from_numpy(shifts / PIXEL).float()
-    phases = [_compare(_middle(shifted(s, -pixels), FIELD), positions) for s in seen]
-    first, second, spread = (np.stack(each) * PIXEL for each in zip(*phases, strict=True))
-    trust = 1 / (spread**2 + 0.1)
-    agreed = (trust[..., None] * first).sum(axis=0) / trust.sum(axis=0)[:, None]
-    other = np.median(second, axis=0)
-    apart = np.linalg.norm(agreed - other, axis=1)
-    noise = np.sqrt(_CURVATURE**2 + np.median(spread, axis=0) ** 2 + (_DOUBT * apart) ** 2)
-    return agreed + known, other + known, noise
-
-
-def _compare(slices: Tensor, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """In pixels, for each inner slice: both opinions of its second difference, and the spread of the first."""
     hann = torch.hann_window(FIELD + 2, periodic=False)[1:-1]
     window = torch.outer(hann, hann)
-    slopes = torch.stack(torch.gradient(smooth(slices[1:-1, None], 1.0)[:, 0], dim=(1, 2)), dim=1).numpy()
-    below, above = (flow.numpy() for flow in flows(slices))
-    part = _below_part(positions)[:, None, None, None]
-    off = -(part * below + (1 - part) * above)
-    votes = [vote(slope, window.double().numpy(), one) for slope, one in zip(slopes, off, strict=True)]
-    first, spread = (np.array(each) for each in zip(*votes, strict=True))
-    return first, _off_the_line(translations(slices, window), positions), spread
+    opinions = []
+    for phase in seen:
+        slices = _middle(shifted(phase, -pixels), FIELD)
+        first = translations(predicted(net, slices, positions, thickness), slices[1:-1], window)
+        second = _off_the_line(translations(slices[:-1], slices[1:], window), positions)
+        opinions.append((first, second))
+    first, second = (np.median(each, axis=0) * PIXEL for each in zip(*opinions, strict=True))
+    noise = np.hypot(_UNPREDICTED, _DOUBT * np.linalg.norm(first - second, axis=1))
+    return first + known, second + known, noise
 
 
 def _off_the_line(steps: np.ndarray, positions: np.ndarray) -> np.ndarray:

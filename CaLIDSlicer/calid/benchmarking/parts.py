@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from calid.model.denoiser import reach_of
+from calid.model.gap import GapNeighbours
 from calid.model.weights import CalidModel
-from calid.reconstruction.mean import surroundings
 from calid.reconstruction.parallel import run_all
 from calid.reconstruction.reconstruct import choose_sampling
 
@@ -30,7 +30,7 @@ def time_parts(model: CalidModel, shape: Sequence[int], repeats: int) -> dict[st
 
 def _time_parts(model: CalidModel, shape: Sequence[int], repeats: int) -> dict[str, float]:
     net, device = model.denoiser, model.device
-    near = surroundings(np.zeros((6, *shape), np.float32), 10.0 * np.arange(6), 2, 8.0).to(device)
+    near = GapNeighbours.around(torch.zeros(6, *shape, device=device), 10.0 * np.arange(6), range(6), 8.0)
     slices = torch.zeros(1, 1, *shape, device=device)
     latents, when = model.vae.encode(slices).float(), torch.zeros(1, device=device)
     reach = reach_of(near.gap, when + 0.5)

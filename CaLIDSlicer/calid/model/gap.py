@@ -46,6 +46,28 @@ class GapNeighbours:
     gap: Tensor
     thickness: Tensor
 
+    @classmethod
+    def around(cls, slices: Tensor, positions: np.ndarray, chosen: Sequence[int], thickness: float) -> GapNeighbours:
+        """Those of the gap between the third and the fourth of six ``chosen`` slices; n = 1.
+
+        :param slices: (k, rows, columns) of a stack, network units.
+        :param positions: (k,) mm.
+        :param chosen: in stack order; a number that is no slice of the stack is one that does not exist.
+        """
+        wanted = np.array(chosen)
+        present = (wanted >= 0) & (wanted < len(slices))
+        nearest = wanted.clip(0, len(slices) - 1)
+        below, above = positions[wanted[2:4]]
+        # Where there is none, as far away as slices usually are.
+        offset = np.where(present, (positions[nearest] - below) / (above - below), np.arange(-2, 4))
+        shown = torch.from_numpy(present.astype(np.float32)).to(slices.device)
+        pictures = slices[torch.from_numpy(nearest).to(slices.device)] * shown[:, None, None]
+        at, gap, thick = (
+            torch.tensor(each, dtype=torch.float32, device=slices.device)[None]
+            for each in (offset, above - below, thickness)
+        )
+        return cls(pictures[None], shown[None], at, gap, thick)
+
     @property
     def linear(self) -> Tensor:
         """(n, 9, rows, columns) linear interpolation between the bounding slices at the knots."""

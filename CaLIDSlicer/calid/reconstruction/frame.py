@@ -1,7 +1,8 @@
 """The common frame: where the gaps are filled, all slices lie as if they were acquired in one breath-hold.
 
-Acquired slices are moved there, and what is synthesised is moved back by its share of its neighbours' shifts. So
-acquired slices stay where they are, and the wall leads from one to the next without a step.
+Acquired slices are moved there, and what is synthesised near a shifted slice is moved back by its share of the shift.
+So acquired slices stay where they are, the wall leads to them without a step, and half-way between two of them the
+heart is where it is.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ import numpy as np
 
 from calid.alignment.shifts import CAP, PIXEL, Shifts, find_shifts
 from calid.errors import UnusableInput
+from calid.model.gap import GapNet
 from calid.reconstruction.inplane import InplaneGrid, displaced
+from calid.reconstruction.intensity import IntensityScale
 from calid.stacks.padding import Padding
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
 
 ALIGNMENTS = ("auto", "straight", "off")
+
+REACH = 0.5
+"""Of a gap, over which a shift is put back. Over the whole gap, half of each neighbour's shift would be half-way."""
 
 NOTABLE = 3.0
 """mm. From here on a shift is worth a warning: experts see it."""
@@ -37,15 +43,17 @@ class CommonFrame:
     padding: Padding
 
     @classmethod
-    def of(cls, stack: SliceStack, align: str) -> CommonFrame:
+    def of(cls, stack: SliceStack, align: str, thickness: float, net: GapNet) -> CommonFrame:
         """Look for shifts, unless ``align`` is ``"off"``.
 
+        :param thickness: mm of the slices.
+        :param net: predicts each slice from the others.
         :raises UnusableInput: for an unknown alignment.
         """
         if align not in ALIGNMENTS:
             raise UnusableInput(f"align is {align!r}", f"choose one of {', '.join(ALIGNMENTS)} for align")
         padding = Padding.of(stack.voxels)
-        shifts = Shifts.none(len(stack.positions)) if align == "off" else _look(stack, padding)
+        shifts = Shifts.none(len(stack.positions)) if align == "off" else _look(stack, thickness, net)
         return cls(align, shifts, shifts.mm / np.array(stack.pixel_spacing), padding)
 
     @property
@@ -82,7 +90,7 @@ class CommonFrame:
         """
         if self.align == "straight" or not self.pixels.any():
             return dense, spread
-        share = np.stack([np.interp(plan.positions, plan.positions[plan.known], axis) for axis in self.pixels.T], 1)
+        share = _shares(plan) @ self.pixels
         dense = self._moved(dense, share)
         if acquired is not None:
             dense[plan.known] = acquired
@@ -102,12 +110,24 @@ class CommonFrame:
         return moved
 
 
+def _shares(plan: DensePlan) -> np.ndarray:
+    """(dense, acquired) of each acquired slice's shift: 1 there, falling to 0 on the way to its neighbours."""
+    z = plan.positions
+    known = z[plan.known]
+    rows = []
+    for k, here in enumerate(known):
+        before = here - REACH * (here - known[k - 1]) if k else here - 1.0
+        after = here + REACH * (known[k + 1] - here) if k + 1 < len(known) else here + 1.0
+        rows.append(np.interp(z, [before, here, after], [0.0, 1.0, 0.0]))
+    return np.stack(rows, axis=1)
+
+
 def _sources(count: int, pixels: float) -> np.ndarray:
     """Which of ``count`` pixels each is when they are moved by ``pixels``."""
     return np.clip(np.arange(count) - round(pixels), 0, count - 1)
 
 
-def _look(stack: SliceStack, padding: Padding) -> Shifts:
+def _look(stack: SliceStack, thickness: float, net: GapNet) -> Shifts:
     grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, PIXEL, 2)
-    pictures = grid.to_model(padding.filled(stack.voxels))
-    return find_shifts(pictures - pictures.min(), stack.positions)
+    pictures = grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels))
+    return find_shifts(pictures, stack.positions, thickness, net)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calid.model.gap import NEIGHBOURS, GapNeighbours, GapNet
+from calid.model.gap import GapNeighbours, GapNet
 from calid.model.knots import between_weights, slab_weights
 from calid.reconstruction.parallel import Tick, run_all
 from calid.stacks.plan import DensePlan
@@ -52,9 +52,10 @@ class GapMeans:
         :param on_gap: called after each gap.
         """
         device = next(self.net.parameters()).device
+        given = torch.from_numpy(slices).to(device)
 
         def fill(below: int, tick: Tick) -> Mean:
-            near = surroundings(slices, self.positions, below, self.thickness).to(device)
+            near = GapNeighbours.around(given, self.positions, range(below - 2, below + 4), self.thickness)
             added, doubt = self._read(near, deviation)
             tick()
             means, between = self.blends[below]
@@ -97,22 +98,6 @@ class GapMeans:
 
 def _blended(weights: Tensor, knots: Tensor) -> np.ndarray:
     return torch.tensordot(weights.to(knots), knots, 1).cpu().numpy()
-
-
-def surroundings(slices: np.ndarray, positions: np.ndarray, below: int, thickness: float) -> GapNeighbours:
-    """What the network is told of the gap above slice ``below``; n = 1.
-
-    :param slices: (k, rows, columns) network units, on the model grid.
-    :param positions: (k,) mm.
-    """
-    wanted = np.arange(below - NEIGHBOURS // 2 + 1, below + NEIGHBOURS // 2 + 1)
-    present = (wanted >= 0) & (wanted < len(slices))
-    nearest = wanted.clip(0, len(slices) - 1)
-    gap = float(positions[below + 1] - positions[below])
-    offset = np.where(present, (positions[nearest] - positions[below]) / gap, wanted - below)
-    pictures = slices[nearest] * present[:, None, None]
-    rows = (pictures[None], present[None], offset[None], np.array([gap]), np.array([thickness]))
-    return GapNeighbours(*(torch.from_numpy(row.astype(np.float32)) for row in rows))
 
 
 def linear_weights(acquired: np.ndarray, dense: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def reconstruct(
     sampling = choose_sampling(model, options)
     counts = len(stack.voxels), len(stack.positions), len(plan.positions)
     progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
-    frame = CommonFrame.of(stack, options.align)
+    frame = CommonFrame.of(stack, options.align, thickness.mm, model.gap)
     for warning in frame.warnings:
         progress(Warned(warning))
     straight = frame.straighten(stack)

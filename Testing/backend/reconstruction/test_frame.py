@@ -7,6 +7,8 @@ import pytest
 
 from calid.alignment.shifts import Shifts
 from calid.errors import UnusableInput
+from calid.model.gap import GapNet
+from calid.model.weights import load_model
 from calid.phantom.beating_heart import make_phantom
 from calid.reconstruction.frame import CommonFrame
 from calid.reconstruction.inplane import displaced
@@ -18,6 +20,11 @@ from calid.stacks.stack import SliceStack
 @pytest.fixture(scope="module")
 def stack() -> SliceStack:
     return make_phantom(slices=8, gap=8.0, pixel=2.0, matrix=(112, 112)).sparse
+
+
+@pytest.fixture(scope="module")
+def net() -> GapNet:
+    return load_model().gap
 
 
 def frame(
@@ -44,18 +51,18 @@ def test_only_a_shifted_slice_is_moved(stack: SliceStack) -> None:
 
 
 def test_acquired_slices_come_back_bit_for_bit_and_the_wall_is_continuous(stack: SliceStack) -> None:
-    """A straight tube, of which one slice is shifted: what is put between follows half of the way."""
+    """A straight tube, of which one slice is shifted: what is put beside it follows, and half-way to its neighbours not."""
     tube = np.zeros((1, 8, 112, 112), np.int16)
     tube[:, :, 40:60, 40:60] = 1000
-    plan, there = plan_slices(stack.positions, 4.0), frame(stack, mm=(8.0, 0.0))
+    plan, there = plan_slices(stack.positions, 2.0), frame(stack, mm=(8.0, 0.0))
     sparse = SliceStack(tube.copy(), stack.frame, stack.positions)
     sparse.voxels[0, 3] = np.roll(tube[0, 3], 4, axis=0)
     straight = there.straighten(sparse)
-    dense = np.repeat(straight.voxels[0], 2, axis=0)[:-1]
+    dense = np.repeat(straight.voxels[0], 4, axis=0)[:-3]
     put, _ = there.put_back(plan, sparse.voxels[0], dense, None)
     np.testing.assert_array_equal(put[plan.known], sparse.voxels[0])
     centre = [float(np.average(np.arange(112), weights=np.maximum(p, 0).sum(axis=1))) for p in put.astype(float)]
-    np.testing.assert_allclose(np.array(centre[4:9]) - centre[0], [0, 2, 4, 2, 0], atol=0.1)
+    np.testing.assert_allclose(np.array(centre[8:17]) - centre[0], [0, 0, 0, 2, 4, 2, 0, 0, 0], atol=0.1)
 
 
 def test_straight_leaves_the_shifts_out(stack: SliceStack) -> None:
@@ -77,26 +84,26 @@ def test_what_is_left_alone_is_said(stack: SliceStack) -> None:
     assert said[1].startswith("slice 7 seems to be shifted by more than 30 mm")
 
 
-def test_off_looks_for_nothing_and_an_unknown_choice_is_refused(stack: SliceStack) -> None:
-    there = CommonFrame.of(stack, "off")
+def test_off_looks_for_nothing_and_an_unknown_choice_is_refused(stack: SliceStack, net: GapNet) -> None:
+    there = CommonFrame.of(stack, "off", 8.0, net)
     assert there.straighten(stack) is stack
     assert there.facts == {"align": "off", "shifts_mm": [[0.0, 0.0]] * 8}
     with pytest.raises(UnusableInput, match="align is 'on'"):
-        CommonFrame.of(stack, "on")
+        CommonFrame.of(stack, "on", 8.0, net)
 
 
-def test_a_shift_of_a_real_stack_is_found_and_told(stack: SliceStack) -> None:
+def test_a_shift_of_a_real_stack_is_found_and_told(stack: SliceStack, net: GapNet) -> None:
     moved = SliceStack(stack.voxels.copy(), stack.frame, stack.positions)
     moved.voxels[0, 4] = np.roll(stack.voxels[0, 4], (3, -3), axis=(0, 1))
-    there = CommonFrame.of(moved, "auto")
+    there = CommonFrame.of(moved, "auto", 8.0, net)
     assert np.linalg.norm(there.shifts.mm[4] - [6, -6]) <= 0.8
     assert any(line.startswith("slice 5 is shifted by") for line in there.warnings)
 
 
-def test_padding_moves_as_it_is() -> None:
+def test_padding_moves_as_it_is(net: GapNet) -> None:
     stack = make_phantom(slices=8, gap=8.0, pixel=2.0, matrix=(112, 112)).sparse
     stack.voxels[:, :, :20, :20] = -2000
-    padded = CommonFrame.of(stack, "off")
+    padded = CommonFrame.of(stack, "off", 8.0, net)
     assert padded.padding.values
     there = frame(stack)
     straight = CommonFrame("auto", there.shifts, there.pixels, padded.padding).straighten(stack)
