@@ -90,7 +90,7 @@ def running(stage: Stage) -> None:
     """The third phase is being made."""
     stage.loadSample()
     stage.ui.applyButton.click()
-    stage.services.logic.job.say(Started("calid-sax-4", "cpu", 12, 8, 36))
+    stage.services.logic.job.say(Started("calid-sax-5", "cpu", 12, 8, 36))
     stage.services.logic.job.say(Progress(2, 12, 20, 100, 0.21, 14.0))
 
 

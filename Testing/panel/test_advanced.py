@@ -57,7 +57,7 @@ def test_a_device_that_is_not_there_is_explained(widget, services):
 
 def test_the_model_has_a_card(widget):
     ui = widget.ui
-    assert ui.modelLabel.text() == "calid-sax-4"
+    assert ui.modelLabel.text() == "calid-sax-5"
     assert ui.modelCardBrowser.isHidden()
     ui.modelCardButton.click()
     assert not ui.modelCardBrowser.isHidden()

@@ -123,9 +123,9 @@ def test_one_phase_is_not_counted(widget, services):
 def test_warnings_of_a_run_stay(widget, services):
     widget.ui.applyButton.click()
     services.logic.job.say(Warned("memory is short"))
-    services.logic.job.say(Warned("so it goes on in tiles"))
+    services.logic.job.say(Warned("so it goes on with less"))
     warnings = textOf(widget.ui.notesLabel).splitlines()[1:]
-    assert warnings == ["Warning: Memory is short.", "Warning: So it goes on in tiles."]
+    assert warnings == ["Warning: Memory is short.", "Warning: So it goes on with less."]
 
 
 def test_done(widget, services, makeResult):

@@ -27,8 +27,9 @@ from calid.model.manifest import (
 from .. import Host
 from .ModelSource import CARD_FILE, CHOOSE, openSource
 
-ARCHITECTURE = {"pixel", "vae", "motion", "denoiser"}
-FILES = {f"{net}.safetensors" for net in ("vae", "motion", "interpolator")}
+NETS = {"gap", "vae", "denoiser"}
+ARCHITECTURE = {"pixel", *NETS}
+FILES = {f"{net}.safetensors" for net in NETS}
 """What :func:`calid.model.weights.load_model` looks for."""
 
 
@@ -36,7 +37,7 @@ class ModelStore:
     """Bundled and imported weights.
 
     >>> store = ModelStore()
-    >>> store.importFrom("/downloads/calid-sax-4.zip")
+    >>> store.importFrom("/downloads/calid-sax-5.zip")
     >>> print(store.verify())
     >>> job = Reconstruction(node, models=store.modelsFolder())
 

@@ -1,9 +1,9 @@
 """What a reconstruction will take, before it starts: time, memory, disk, and what is done if that is not there.
 
-The model of time and memory is fitted on ``docs/BENCHMARK.md`` (2 cores without bfloat16): a slice takes 0.049 s and
-7.5 µs for each pixel of the model's grid, of which a denoising step is an eighth. Each sample takes as long again;
-samples are drawn one after the other, so they cost time, and hardly memory.
-What was not measured is a guess on the cautious side, and said to be one below.
+Time goes by gap: one reading of the network gives all slices of a gap, whatever their number, so each costs little
+more than its resampling. Detail is drawn slice by slice. Each sample takes as long again; samples are drawn one after
+the other, so they cost time, and no memory. The constants are those of 2 cores without bfloat16; what was not measured
+is a guess on the cautious side, and said to be one below.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calid.options import Options
+from calid.reconstruction.estimate import BASE_BYTES, PIXEL_BYTES
 
 from ..Translation import _
 from .DeviceProbe import DeviceReport
 
-MODEL_PIXEL = 1.5
-"""mm, of the bundled model; ``Testing/slicer/Setup/test_preflight.py`` compares these three with its manifest."""
+MODEL_PIXEL = 1.25
+"""mm, of the bundled model; ``Testing/slicer/Setup/test_preflight.py`` compares these four with its manifest."""
 DEFAULT_SAMPLES = 1
 DEFAULT_STEPS = 1
+DEFAULT_DETAIL = 0.0
 
-SLICE_SECONDS, PIXEL_SECONDS = 0.049, 7.5e-6
+GAP_SECONDS = 3.0e-6
+"""Of one gap, by pixel of the model's grid."""
+DETAIL_SECONDS = 8.5e-6
+"""Of detail for one slice in one step, by pixel of the model's grid, of which the step is an eighth."""
 STEP_SHARE = 0.13
+SLICE_SECONDS = 0.2e-6
+"""To resample a slice, to make it consistent, and to store it, by pixel of the image."""
 MEASURED_CORES, MOST_CORES = 2, 8
 CORE_GAIN = 0.8
 """A guess: n times the cores are n to the power of this as fast, as far as the worker uses them."""
@@ -37,14 +44,6 @@ START_SECONDS = {"cpu": 5.0, "gpu": 15.0}
 
 MB = 2**20
 GB = 2**30
-BASE_BYTES = 560 * MB
-"""Python, PyTorch and the weights."""
-PIXEL_BYTES = 1800.0
-"""Features of one slice on one core, in bfloat16, by pixel of the model's grid: some 100 MB at 256 x 256."""
-KEPT_BYTES, KEPT_PHASES = 10.0, 33
-"""Of what phases tell each other, by pixel of the model's grid and missing slice, and for how many phases at most."""
-GPU_BATCH_PIXELS = 6 * 240 * 240
-TILE_PIXELS = (768, 384, 192)
 VOXEL_BYTES = 4
 """Of float; 2 are enough for most images."""
 
@@ -80,7 +79,7 @@ def preflight(
     freeMemory: int | None,
     freeDisk: int | None,
 ) -> Preflight:
-    """Estimate a reconstruction, and decide what it falls back to: half precision, tiles, fewer samples, the CPU.
+    """Estimate a reconstruction, and decide what it falls back to: half precision, fewer samples, the CPU.
 
     :param shape: of the sparse stack: phases, slices, rows, columns.
     :param slicesOut: slices of the dense stack.
@@ -89,7 +88,8 @@ def preflight(
     """
     size = _Size(tuple(shape), slicesOut, _modelGrid(shape, pixelSpacing), options.uncertainty)
     draws, steps = options.samples or DEFAULT_SAMPLES, options.steps or DEFAULT_STEPS
-    run = _fallBack(size, _Run(report, draws, steps, report.device))
+    hasDetail = (DEFAULT_DETAIL if options.detail is None else options.detail) > 0
+    run = _fallBack(size, _Run(report, draws, steps if hasDetail else 0, report.device))
     seconds, memory = _seconds(size, run), _memory(size, run)
     tooLittleMemory = _("{needed} of memory are needed, but only {free} are free: it may fail.")
     tooLittleDisk = _("{needed} of disk space are needed, but only {free} are free: it may fail.")
@@ -138,14 +138,12 @@ class _Size:
         return self.shape[0] * (self.slicesOut - self.shape[1])
 
     @property
-    def gridPixels(self) -> int:
-        return math.prod(self.grid)
+    def gaps(self) -> int:
+        return self.shape[0] * (self.shape[1] - 1)
 
     @property
-    def keptBytes(self) -> float:
-        """Of one sample, where the phases of a cine inform each other."""
-        phases = min(self.shape[0], KEPT_PHASES) if self.shape[0] > 1 else 0
-        return phases * (self.slicesOut - self.shape[1]) * self.gridPixels * KEPT_BYTES
+    def gridPixels(self) -> int:
+        return math.prod(self.grid)
 
     @property
     def sliceBytes(self) -> int:
@@ -159,6 +157,8 @@ class _Size:
 
 @dataclass(frozen=True)
 class _Run:
+    """:param steps: of detail; 0 where none is drawn."""
+
     report: DeviceReport
     samples: int
     steps: int
@@ -180,46 +180,40 @@ def _fallBack(size: _Size, run: _Run) -> _Run:
     if run.onCpu or run.report.freeBytes is None:
         return run
     free, name = run.report.freeBytes, run.report.name
-    whole, tiled = (_gpuMemory(size, run, tile) for tile in (TILE_PIXELS[0], TILE_PIXELS[-1]))
+    needed = _gpuMemory(size, run)
     half = _("It is computed in half precision, which takes half the memory.")
-    precision = (half,) if run.report.halfPrecision else ()
-    if whole <= free:
-        return _Run(run.report, run.samples, run.steps, run.device, precision)
-    short = {"name": name, "free": amount(free), "needed": amount(whole)}
-    if tiled <= free:
-        tiles = _(
-            "{name} has {free} free and {needed} are needed: when memory runs out, it goes on in tiles of the image, "
-            "which takes longer."
-        )
-        return _Run(run.report, run.samples, run.steps, run.device, (*precision, tiles.format(**short)))
+    if needed <= free:
+        return _Run(run.report, run.samples, run.steps, run.device, (half,) if run.report.halfPrecision else ())
+    short = {"name": name, "free": amount(free), "needed": amount(needed)}
     cpu = _("{name} has {free} free and {needed} are needed, so the CPU is used.").format(**short)
     fewer = (_("One sample is drawn, because the CPU takes as long again for each."),) if run.samples > 1 else ()
     return _Run(run.report, 1, run.steps, "cpu", (cpu, *fewer))
 
 
-def _gpuMemory(size: _Size, run: _Run, tile: int) -> float:
+def _gpuMemory(size: _Size, run: _Run) -> float:
     """A guess, as for :data:`GPU_FACTOR`."""
-    pixels = min(size.grid[0], tile) * min(size.grid[1], tile)
-    atOnce = pixels * max(1, min(GPU_BATCH_PIXELS, tile**2) // pixels)
-    features = atOnce * PIXEL_BYTES * (1 if run.report.halfPrecision else 2)
-    return BASE_BYTES + features + run.samples * size.keptBytes
+    return BASE_BYTES + _features(size, run)
+
+
+def _features(size: _Size, run: _Run) -> float:
+    """Of one gap, or of one slice that gets its detail."""
+    return size.gridPixels * PIXEL_BYTES * (1 if run.report.halfPrecision else 2)
 
 
 def _memory(size: _Size, run: _Run) -> int:
-    """Arrays, and on a CPU the features of one slice for each core."""
+    """Arrays, and on a CPU the features of one gap for each core."""
     phases, slices = size.shape[:2]
     arrays = phases * size.sliceBytes * (slices + size.slicesOut * (1 + size.uncertainty))
     sums = size.slicesOut * size.sliceBytes * (1 + size.uncertainty)
-    pixels = min(size.gridPixels, TILE_PIXELS[0] ** 2)
-    features = _workers(run) * pixels * PIXEL_BYTES * (1 if run.report.halfPrecision else 2) if run.onCpu else GB
-    kept = run.samples * size.keptBytes if run.onCpu else 0.0
-    return round(BASE_BYTES + arrays + sums + features + kept)
+    features = _workers(run) * _features(size, run) if run.onCpu else GB
+    return round(BASE_BYTES + arrays + sums + features)
 
 
 def _seconds(size: _Size, run: _Run) -> float:
-    perSlice = SLICE_SECONDS + PIXEL_SECONDS * size.gridPixels
-    steps = 1 + STEP_SHARE * (run.steps - DEFAULT_STEPS)
-    measured = size.synthesised * run.samples * steps * perSlice
+    detail = (1 + STEP_SHARE * (run.steps - 1)) * DETAIL_SECONDS if run.steps else 0.0
+    ofSample = size.gridPixels * (size.gaps * GAP_SECONDS + size.synthesised * detail)
+    slices = size.shape[0] * size.slicesOut * size.shape[2] * size.shape[3] * SLICE_SECONDS
+    measured = run.samples * (ofSample + slices)
     if not run.onCpu:
         return START_SECONDS["gpu"] + GPU_FACTOR * measured
     precision = HALF_PRECISION_FACTOR if run.report.halfPrecision else 1.0

@@ -85,7 +85,7 @@ def test_the_bundled_weights_are_used_first(store):
 @pytest.mark.parametrize("give", [Path, zipped, lambda folder: zipped(folder, "calid models/")])
 def test_imported_weights_are_used_and_can_be_removed(store, published, give):
     path = give(published)
-    assert store.importFrom(path).startswith("other-1: all 5 files")
+    assert store.importFrom(path).startswith("other-1: all 4 files")
     assert not store.isBundled
     assert store.modelsFolder() == store.location() != str(BUNDLED)
     assert store.card() == "# Model card: other-1"
@@ -196,10 +196,10 @@ def test_a_damaged_manifest_is_refused(store, published, content, match):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda entry: entry["architecture"].pop("motion"),
+        lambda entry: entry["architecture"].pop("gap"),
         lambda entry: entry.pop("architecture"),
         lambda entry: entry.pop("defaults"),
-        lambda entry: entry["files"].pop("motion.safetensors"),
+        lambda entry: entry["files"].pop("gap.safetensors"),
     ],
 )
 def test_models_for_another_version_are_refused(store, published, edit):

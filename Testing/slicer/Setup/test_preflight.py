@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from calid.model.manifest import find_models, read_manifest
 from calid.options import Options
-from calid.reconstruction import tiles
+from calid.reconstruction.estimate import BASE_BYTES
 from CaLIDSlicerLib.Setup import Preflight as module
 from CaLIDSlicerLib.Setup.DeviceProbe import DeviceReport
 from CaLIDSlicerLib.Setup.FreeSpace import freeDisk, freeMemory, parseMeminfo, parseVmStat
@@ -28,9 +28,11 @@ def card(free: float, half: bool = True) -> DeviceReport:
     return DeviceReport("cuda:0", "RTX A2000", int(free * GB), 6 * GB, "2.12.1+cu130", half, cores=8)
 
 
-def estimate(shape=(1, 10, 256, 256), slicesOut=73, samples=None, steps=None, uncertainty=False, report=CPU, **free):
+def estimate(
+    shape=(1, 10, 256, 256), slicesOut=73, report=CPU, samples=None, steps=None, detail=None, uncertainty=False, **free
+):
     free = {"freeMemory": 16 * GB, "freeDisk": 100 * GB} | free
-    options = Options(samples=samples, steps=steps, uncertainty=uncertainty)
+    options = Options(samples=samples, steps=steps, detail=detail, uncertainty=uncertainty)
     return preflight(shape, slicesOut, (1.4, 1.4), options, report, **free)
 
 
@@ -79,12 +81,17 @@ def test_memory_of_a_cine_agrees_with_what_was_measured():
     assert estimate((30, 10, 256, 256), 46).memoryBytes == pytest.approx(peak * GB, rel=0.25)
 
 
-def test_the_constants_are_those_of_the_bundled_model_and_the_worker():
+def test_steps_cost_nothing_without_detail():
+    assert estimate(steps=9).seconds == estimate(steps=1).seconds == estimate(steps=9, detail=0.0).seconds
+    assert estimate(steps=9, detail=0.5).seconds > estimate(steps=1, detail=0.5).seconds > estimate().seconds
+
+
+def test_the_constants_are_those_of_the_bundled_model():
     entry = read_manifest(find_models())
     assert entry["architecture"]["pixel"] == module.MODEL_PIXEL
     assert entry["defaults"]["samples"] == module.DEFAULT_SAMPLES
     assert entry["defaults"]["steps"] == module.DEFAULT_STEPS
-    assert module.TILE_PIXELS == tiles.TILE_PIXELS
+    assert entry["defaults"]["detail"] == module.DEFAULT_DETAIL
 
 
 jobs = st.fixed_dictionaries(
@@ -93,6 +100,7 @@ jobs = st.fixed_dictionaries(
         "slicesOut": st.integers(21, 200),
         "samples": st.none() | st.integers(1, 16),
         "steps": st.none() | st.integers(1, 50),
+        "detail": st.none() | st.floats(0, 1),
         "uncertainty": st.booleans(),
         "report": st.sampled_from([CPU, replace(CPU, cores=8, halfPrecision=False), card(1), card(2), card(6, False)]),
     }
@@ -104,15 +112,16 @@ def test_an_estimate_is_always_positive_and_said(job):
     result = estimate(**job)
     assert result.seconds > 0
     assert result.diskBytes > 0
-    assert result.memoryBytes > module.BASE_BYTES
+    assert result.memoryBytes > BASE_BYTES
     assert duration(result.seconds) in " ".join(result.lines)
     assert result.changes["device"] == result.device
     assert job["samples"] is None or 1 <= result.changes.get("samples", job["samples"]) <= job["samples"]
 
 
-@given(jobs, st.sampled_from(["phases", "slices", "rows", "samples", "steps"]))
+@given(jobs, st.sampled_from(["phases", "slices", "rows", "samples", "steps", "detail"]))
 def test_more_of_anything_never_takes_less(job, varied):
     job = job | {"samples": job["samples"] or 1, "steps": job["steps"] or 3, "report": CPU}
+    job["detail"] = 0.0 if varied == "detail" else 0.5
     phases, slices, rows, columns = job["shape"]
     larger = {
         "phases": {"shape": (phases + 1, slices, rows, columns)},
@@ -120,6 +129,7 @@ def test_more_of_anything_never_takes_less(job, varied):
         "rows": {"shape": (phases, slices, 2 * rows, columns)},
         "samples": {"samples": job["samples"] + 1},
         "steps": {"steps": job["steps"] + 1},
+        "detail": {"detail": 0.1},
     }[varied]
     less, more = estimate(**job), estimate(**job | larger)
     assert more.seconds > less.seconds
@@ -151,12 +161,12 @@ def test_a_short_run_on_the_cpu_just_starts():
 
 
 def test_a_long_run_on_the_cpu_is_asked_for_with_its_time():
-    result = estimate((30, 10, 256, 256))
-    assert result.question == "This takes about 7 minutes on the CPU of this computer. Start?"
+    result = estimate((90, 10, 256, 256))
+    assert result.question == "This takes about 2 minutes on the CPU of this computer. Start?"
 
 
 def test_a_long_run_on_a_graphics_processor_is_not():
-    result = estimate((200, 10, 256, 256), report=card(6))
+    result = estimate((900, 10, 256, 256), report=card(6), freeMemory=64 * GB)
     assert result.seconds > module.ASK_ABOVE_SECONDS
     assert result.question is None
     assert "RTX A2000" in result.lines[-1]
@@ -176,21 +186,18 @@ def test_what_is_unknown_is_not_short():
 
 def test_the_chain_of_the_last_resorts_is_said():
     def lines(free, **options):
-        result = estimate((1, 10, 400, 400), report=card(free), **options)
+        result = estimate((1, 10, 512, 512), report=card(free), **options)
         return result.device, result.changes.get("samples"), " ".join(result.lines[:-1])
 
     assert lines(6)[0] == "cuda:0"
     assert "half precision" in lines(6)[2]
-    device, samples, said = lines(0.9, samples=4)
-    assert (device, samples) == ("cuda:0", None)
-    assert said.index("half precision") < said.index("RTX A2000 has 0.9 GB free") < said.index("tiles")
-    device, samples, said = lines(0.4, samples=4)
+    device, samples, said = lines(0.7, samples=4)
     assert (device, samples) == ("cpu", 1)
-    assert said.index("the CPU is used") < said.index("One sample")
+    assert said.index("RTX A2000 has 0.7 GB free") < said.index("the CPU is used") < said.index("One sample")
 
 
 def test_the_cpu_instead_of_a_full_card_is_asked_for_if_it_takes_long():
-    result = estimate((30, 10, 256, 256), report=card(0.2))
+    result = estimate((400, 10, 256, 256), report=card(0.2))
     assert result.device == "cpu"
     assert "CPU of this computer. Start?" in result.question
 
