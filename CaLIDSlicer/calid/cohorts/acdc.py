@@ -18,7 +18,7 @@ SPLIT_FILE = Path(__file__).parent / "split.json"
 
 
 def split_patients(split: str) -> list[str]:
-    """Patient ids of ``"train"`` or ``"validation"``. Patients are split, never slices or phases."""
+    """Patient ids of ``"train"``, ``"validation"`` or ``"test"``. Patients are split, never slices or phases."""
     return json.loads(SPLIT_FILE.read_text(encoding="utf-8"))[split]
 
 

@@ -51,7 +51,7 @@ def test_only_a_shifted_slice_is_moved(stack: SliceStack) -> None:
 
 
 def test_acquired_slices_come_back_bit_for_bit_and_the_wall_is_continuous(stack: SliceStack) -> None:
-    """A straight tube, of which one slice is shifted: what is put beside it follows, half-way to its neighbours it does not."""
+    """A tube with one shifted slice: what is put beside it follows, half-way to its neighbours nothing does."""
     tube = np.zeros((1, 8, 112, 112), np.int16)
     tube[:, :, 40:60, 40:60] = 1000
     plan, there = plan_slices(stack.positions, 2.0), frame(stack, mm=(8.0, 0.0))
