@@ -14,10 +14,10 @@ from calid.options import Options
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
 
-BASE_BYTES = 560 * 2**20
+BASE_BYTES = 500 * 2**20
 """Python, PyTorch and the weights."""
-PIXEL_BYTES = 900
-"""Features of a gap on one core, in bfloat16, by pixel of the model's grid: 74 MB at 256 x 256 of 1.4 mm."""
+PIXEL_BYTES = 600
+"""Features of a gap on one core, in bfloat16, by pixel of the model's grid: 49 MB at 256 x 256 of 1.4 mm."""
 _SUM_BYTES = 4
 _GRID_BYTES = 4
 

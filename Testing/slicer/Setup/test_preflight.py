@@ -36,49 +36,40 @@ def estimate(
     return preflight(shape, slicesOut, (1.4, 1.4), options, report, **free)
 
 
-def section(processor: str) -> str:
-    """The results on one of the two processors that were measured."""
-    return BENCHMARK.read_text().split(f"## Results on a CPU {processor} bfloat16")[1].split("\n## ")[0]
-
-
-def measured(processor: str) -> list[tuple[tuple[int, ...], int, float]]:
+def measured() -> list[tuple[tuple[int, ...], int, float]]:
     """Rows of the table of growth: shape, slices of the result (to 2.5 mm from 10 mm), seconds."""
     growth = re.compile(r"^\| (matrix|slices|phases) \| (\d+) \| \d+ \| ([\d.]+) \|", re.MULTILINE)
-    rows = growth.findall(section(processor))
     jobs = []
-    for varied, value, seconds in rows:
+    for varied, value, seconds in growth.findall(BENCHMARK.read_text()):
         size = {"phases": 1, "slices": 10, "matrix": 256} | {varied: int(value)}
         shape = (size["phases"], size["slices"], size["matrix"], size["matrix"])
         jobs.append((shape, 4 * (size["slices"] - 1) + 1, float(seconds)))
     return jobs
 
 
-@pytest.mark.parametrize("processor", ["with", "without"])
-def test_the_tables_are_found(processor):
-    assert len(measured(processor)) == 10
+def test_the_table_is_found():
+    assert len(measured()) == 10
 
 
-@pytest.mark.parametrize(("shape", "slicesOut", "seconds"), measured("without"))
+@pytest.mark.parametrize(("shape", "slicesOut", "seconds"), measured())
 def test_the_estimate_agrees_with_what_was_measured(shape, slicesOut, seconds):
     computing = estimate(shape, slicesOut, report=SLOWER).seconds - module.START_SECONDS["cpu"]
     assert computing == pytest.approx(seconds, rel=0.25)
 
 
-@pytest.mark.parametrize(("shape", "slicesOut", "seconds"), measured("with"))
-def test_the_estimate_for_half_precision_is_on_the_cautious_side(shape, slicesOut, seconds):
-    computing = estimate(shape, slicesOut, report=CPU).seconds - module.START_SECONDS["cpu"]
-    assert seconds < computing < 3 * seconds
+def test_half_precision_is_expected_to_be_faster_and_smaller():
+    assert estimate(report=CPU).seconds < estimate(report=SLOWER).seconds
+    assert estimate(report=CPU).memoryBytes < estimate(report=SLOWER).memoryBytes
 
 
-@pytest.mark.parametrize(("processor", "report"), [("with", CPU), ("without", SLOWER)])
-def test_memory_agrees_with_what_was_measured(processor, report):
-    peak = float(re.search(r"peak memory, GB \| ([\d.]+)", section(processor))[1])
-    assert estimate(report=report).memoryBytes == pytest.approx(peak * GB, rel=0.25)
+def test_memory_agrees_with_what_was_measured():
+    peak = float(re.search(r"peak memory, GB \| ([\d.]+)", BENCHMARK.read_text())[1])
+    assert estimate(report=SLOWER).memoryBytes == pytest.approx(peak * GB, rel=0.25)
 
 
 def test_memory_of_a_cine_agrees_with_what_was_measured():
     peak = float(re.search(r"peak memory \| ([\d.]+) GB", BENCHMARK.read_text())[1])
-    assert estimate((30, 10, 256, 256), 46).memoryBytes == pytest.approx(peak * GB, rel=0.25)
+    assert estimate((30, 10, 256, 256), 46, report=SLOWER).memoryBytes == pytest.approx(peak * GB, rel=0.25)
 
 
 def test_steps_cost_nothing_without_detail():
