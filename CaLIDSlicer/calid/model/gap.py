@@ -75,11 +75,11 @@ class GapNeighbours:
         return torch.lerp(self.slices[:, 2:3], self.slices[:, 3:4], at)
 
     @property
-    def consistent(self) -> Tensor:
-        """(n, 9, rows, columns) what slabs of which are the slices again; see :func:`consistent_weights`."""
+    def consistency(self) -> Tensor:
+        """(n, 9, 6) from the slices to what slabs of which are the slices again; see :func:`consistent_weights`."""
         geometry = zip(*(a.tolist() for a in (self.offset, self.present, self.gap, self.thickness)), strict=True)
         weights = [consistent_weights(tuple(o), tuple(map(bool, p)), gap, thick) for o, p, gap, thick in geometry]
-        return torch.einsum("nks,nshw->nkhw", torch.from_numpy(np.stack(weights)).to(self.slices), self.slices)
+        return torch.from_numpy(np.stack(weights)).to(self.slices)
 
     @property
     def scalars(self) -> Tensor:
@@ -180,13 +180,21 @@ class GapNet(nn.Module):
         """Rows and columns must be a multiple of this."""
         return self.config.fold * 2 ** (len(self.config.channels) - 1)
 
-    def forward(self, neighbours: GapNeighbours) -> Tensor:
-        """(n, 9, rows, columns) thin slices at the knots, network units."""
-        return neighbours.linear + self.beyond_linear(neighbours)
+    def forward(self, neighbours: GapNeighbours, consistency: Tensor | None = None) -> Tensor:
+        """(n, 9, rows, columns) thin slices at the knots, network units.
+
+        :param consistency: :attr:`GapNeighbours.consistency` where it is known already: to compute it takes longer
+            than a graphics card takes for the rest.
+        """
+        return self.thin(neighbours, self.features(neighbours), consistency)
 
     def beyond_linear(self, neighbours: GapNeighbours) -> Tensor:
         """(n, 9, rows, columns) the thin slices less linear interpolation between the bounding ones."""
         return self._added(neighbours, self.features(neighbours))
+
+    def thin(self, neighbours: GapNeighbours, features: Tensor, consistency: Tensor | None = None) -> Tensor:
+        """What :meth:`forward` gives, from the :meth:`features` of the neighbours."""
+        return neighbours.linear + self._added(neighbours, features, consistency)
 
     def with_deviation(self, neighbours: GapNeighbours) -> tuple[Tensor, Tensor]:
         """What :meth:`beyond_linear` gives, and :meth:`expected_error` of it, for one reading of the slices."""
@@ -202,11 +210,16 @@ class GapNet(nn.Module):
         """
         return F.pixel_shuffle((doubt or self.doubt)(features), self.config.fold).float().clamp(-7, 1)
 
-    def _added(self, neighbours: GapNeighbours, features: Tensor) -> Tensor:
+    def _added(self, neighbours: GapNeighbours, features: Tensor, consistency: Tensor | None = None) -> Tensor:
         # Where slices fit each other, being consistent with their slabs is the better start than linear interpolation;
         # where one is shifted, it rings. How far to trust it is learned, for each pixel.
-        added, trust = (F.pixel_shuffle(layer(features), self.config.fold) for layer in (self.leave, self.trust))
-        return added + trust * (neighbours.consistent - neighbours.linear)
+        added, trust = (
+            F.pixel_shuffle(layer(features).float(), self.config.fold) for layer in (self.leave, self.trust)
+        )
+        weights = neighbours.consistency if consistency is None else consistency
+        with torch.autocast(features.device.type, enabled=False):  # large weights of both signs cancel each other
+            consistent = torch.einsum("nks,nshw->nkhw", weights, neighbours.slices)
+        return added + trust * (consistent - neighbours.linear)
 
     def features(self, neighbours: GapNeighbours) -> Tensor:
         """(n, channels[0], rows / fold, columns / fold) what the last layer reads."""
