@@ -17,7 +17,7 @@ from calid.model.vae import SliceAutoencoder, VaeConfig
 from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import TrainingStack, load_stacks
-from calid.training.loop import Run, export
+from calid.training.loop import Recipe, Run, export
 from calid.training.losses import edge_loss
 
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
 
     torch.manual_seed(config["seed"])
     model = channels_last(SliceAutoencoder(VaeConfig(**config["vae"])))
-    run = Run(args.out, model, config["steps"], config["rate"], config["average"])
+    run = Run(args.out, model, Recipe.of(config))
     run.resume()
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:

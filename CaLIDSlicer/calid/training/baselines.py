@@ -23,7 +23,7 @@ from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.data import TrainingStack, load_stacks
 from calid.training.examples import Examples, LatentPool
-from calid.training.loop import Run
+from calid.training.loop import Recipe, Run
 
 Loss = Callable[[Any, Neighbours, Tensor, bool, Generator], tuple[Tensor, dict[str, float]]]
 """(network, neighbours, truth (n, c, h, w), read in both directions?, random numbers) to a loss and numbers to log."""
@@ -57,7 +57,7 @@ def train(
     architecture = PixelModelConfig(**config["architecture"])
     how, space = Augmentation(**config["augmentation"]), PixelSpace(architecture.factor)
     torch.manual_seed(config["seed"])
-    run = Run(out, channels_last(KINDS[kind](architecture)), config["steps"], config["rate"], config["average"])
+    run = Run(out, channels_last(KINDS[kind](architecture)), Recipe.of(config))
     run.resume()
     pool = LatentPool(stacks, space, how, config["pool"])
     pool.renew(0, Generator().manual_seed(config["seed"] + run.step))

@@ -24,7 +24,7 @@ from calid.reconstruction.device import CPU, autocast
 from calid.training.augment import Augmentation
 from calid.training.autoencoder import heart_psnr, random_slices
 from calid.training.data import load_stacks
-from calid.training.loop import Run, export
+from calid.training.loop import Recipe, Run, export
 from calid.training.losses import edge_loss, power_loss
 
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     model = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
     model.net.decoder.requires_grad_(True)
     about = config["decoder"]
-    run = Run(args.out, channels_last(model.net.decoder), about["steps"], about["rate"], about["average"])
+    run = Run(args.out, channels_last(model.net.decoder), Recipe.of(about))
     run.resume()
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -21,10 +20,11 @@ from calid.model.knots import KNOTS
 from calid.model.layers import channels_last
 from calid.model.vae import SliceAutoencoder, VaeConfig
 from calid.model.weights import load_weights
-from calid.reconstruction.device import CPU, autocast
-from calid.training.loop import Run, export
+from calid.reconstruction.device import autocast
+from calid.training.loop import Recipe, Run, export
 from calid.training.losses import channel_weight
-from calid.training.material import Material, frozen_gap, load_material, stage_parser
+from calid.training.material import Batch, predict
+from calid.training.stage import Stage, stage_parser
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,26 @@ class Pairs:
     reach: Tensor
 
 
-def draw_pairs(net: GapNet, vae: SliceAutoencoder, material: Material, dense: int, thick: int) -> Pairs:
-    """A thin slice at one knot of each of ``dense`` gaps of hearts, and ``thick`` hidden slices of real stacks."""
-    near, truth = material.dense(dense)
-    real, weights, slices = material.thick(thick)
-    knot = torch.from_numpy(material.rng.integers(1, KNOTS - 1, dense).astype(np.int64))
-    with torch.no_grad(), autocast(CPU):
-        thin, slab = (one.linear + net.beyond_linear(one).float() for one in (near, real))
-        mean = torch.cat([thin[torch.arange(dense), knot][:, None], torch.einsum("ntk,nkhw->nthw", weights, slab)])
-        wanted = torch.cat([truth[torch.arange(dense), knot][:, None], slices])
-        latents = vae.encode(torch.cat([mean, wanted])).float()
-    fraction = torch.cat([knot / (KNOTS - 1), torch.full((thick,), 0.5)])
-    mean, wanted = latents.chunk(2)
-    return Pairs(mean, wanted, reach_of(torch.cat([near.gap, real.gap]), fraction))
+def make_pairs(net: GapNet, vae: SliceAutoencoder, batch: Batch, rng: Generator) -> Pairs:
+    """A thin slice at one inner knot, drawn, of each dense gap, and the hidden slices of real stacks."""
+    means, wanted, gaps, fractions = [], [], [], []
+    with torch.no_grad():
+        for kind, knots in predict(net, batch).items():
+            known = batch[kind]
+            mean, fraction = known.of(knots), torch.full((len(knots),), 0.5)
+            pick = torch.zeros(len(knots), dtype=torch.long)
+            if kind == "dense":
+                pick = torch.randint(1, KNOTS - 1, (len(knots),), generator=rng)
+                fraction = pick / (KNOTS - 1)
+            row = torch.arange(len(knots))
+            means.append(mean[row, pick][:, None])
+            wanted.append(known.slices[row, pick][:, None])
+            gaps.append(known.near.gap)
+            fractions.append(fraction.to(known.near.gap.device))
+        with autocast(means[0].device):
+            latents = vae.encode(torch.cat([*means, *wanted])).float()
+    mean, truth = latents.chunk(2)
+    return Pairs(mean, truth, reach_of(torch.cat(gaps), torch.cat(fractions)))
 
 
 def flow_loss(
@@ -61,8 +68,8 @@ def flow_loss(
 
     :param step: (n,) how far in time the next step goes; 0 where the velocity itself is asked for.
     """
-    start = model.start(pairs.mean, torch.randn(pairs.mean.shape, generator=rng))
-    time = torch.rand(len(start), generator=rng) * (1 - step)
+    start = model.start(pairs.mean, torch.randn(pairs.mean.shape, generator=rng).to(pairs.mean.device))
+    time = torch.rand(len(start), generator=rng).to(step.device) * (1 - step)
     along = time[:, None, None, None]
     state, reach = (1 - along) * start + along * pairs.latents, pairs.reach
     with torch.no_grad():
@@ -87,40 +94,39 @@ def draw_steps(count: int, share: float, rng: Generator) -> Tensor:
 def main(argv: Sequence[str]) -> int:
     """Entry of ``calid train denoiser``."""
     parser = stage_parser("denoiser", __doc__)
+    parser.add_argument("--gap", type=Path, required=True, help="gap.safetensors of calid train deviation")
     parser.add_argument("--vae", type=Path, required=True, help="vae.safetensors of stage 1")
     parser.add_argument("--start", type=Path, help="denoiser.safetensors of an earlier run, to start from")
     args = parser.parse_args(argv)
-    config, net = frozen_gap(args)
-    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae)
-    about, counts = config["flow"], (config["flow"]["dense"], config["flow"]["thick"])
-    torch.manual_seed(config["seed"])
+    stage = Stage.of(args, "flow")
+    config, about, net = stage.config, stage.about, stage.frozen_gap()
+    vae = load_weights(SliceAutoencoder(VaeConfig(**config["vae"])), args.vae, stage.device)
     model = LatentDenoiser(DenoiserConfig(**config["denoiser"]))
     if args.start is not None:
         model.load_state_dict(load_weights(LatentDenoiser(model.config), args.start).state_dict())
-    run = Run(args.out, channels_last(model), about["steps"], about["rate"], about["average"])
+    run = Run(args.out, channels_last(model.to(stage.device)), Recipe.of(about))
     run.resume()
-    material = load_material(args.data, args.hearts, config, "train", config["seed"] + run.step)
-    fixed = draw_pairs(net, vae, load_material(args.data, args.hearts, config, "validation", 0), *counts)
-    weight = channel_weight(vae, fixed.latents)
+    fixed = make_pairs(net, vae, stage.judged(), Generator().manual_seed(0))
+    material, weight = stage.material(run.step), channel_weight(vae, fixed.latents)
 
-    def errors(of: LatentDenoiser, pairs: Pairs, rng: Generator) -> tuple[Tensor, dict[str, float]]:
-        step = draw_steps(len(pairs.mean), about["shortcuts"], rng)
-        with autocast(CPU):
+    def errors(of: LatentDenoiser, pairs: Pairs, rng: Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        step = draw_steps(len(pairs.mean), about["shortcuts"], rng).to(stage.device)
+        with autocast(stage.device):
             error = flow_loss(of, run.averaged, pairs, step, weight, rng)
         parts = {"velocity": step == 0, "shortcut": step > 0}
         return error.mean(), {
-            name: float(error.detach()[which].sum() / which.sum().clamp(min=1)) for name, which in parts.items()
+            name: (error.detach() * which).sum() / which.sum().clamp(min=1) for name, which in parts.items()
         }
 
-    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(step: int) -> tuple[Tensor, dict[str, Tensor]]:
         rng = Generator().manual_seed(config["seed"] * 1_000_003 + step)
-        return errors(run.net, draw_pairs(net, vae, material, *counts), rng)
+        return errors(run.net, make_pairs(net, vae, material.draw(), rng), rng)
 
     def validate() -> dict[str, float]:
         export(run.averaged, args.out / "denoiser.safetensors")
         with torch.no_grad():
             _, numbers = errors(run.averaged, fixed, Generator().manual_seed(0))
-        return {f"val_{name}": round(value, 5) for name, value in numbers.items()}
+        return {f"val_{name}": round(float(value), 5) for name, value in numbers.items()}
 
     run.train(loss, validate, every=about["every"])
     return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,6 @@ LAYER_MM = 1.25
 """Voxels of the dense hearts, mm along each axis; also the pixel of the network."""
 
 OFF_CENTRE = 24  # pixels that the middle of a crop may be away from the middle of the field of view
-
-
-@dataclass(frozen=True)
-class Layers:
-    """A heart ready for acquisition: (layers, rows, columns) in 0..1, ``step`` mm from layer to layer."""
-
-    voxels: Tensor
-    step: float
 
 
 def load_hearts(folder: Path, names: Sequence[str]) -> list[Tensor]:
@@ -57,34 +48,43 @@ def knee(unit: Tensor) -> Tensor:
     return 2 * torch.where(unit > 1, 1 + torch.log(unit.clamp_min(1)), unit) - 1
 
 
-def bent(volume: Tensor, size: int, rng: np.random.Generator) -> Layers:
-    """A crop of ``size`` pixels of a heart (layers, rows, columns) in 0..1, turned, bent and with other grey levels."""
+def bent(volume: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """(layers, size, size): a crop of a heart (layers, rows, columns) in 0..1, turned, bent, with other grey levels.
+
+    Made where the heart is; the few random numbers that say how come from the processor.
+    """
     count, rows, columns = volume.shape
     angle, scale = rng.uniform(-math.pi, math.pi), rng.uniform(0.85, 1.2)
     if rng.random() < 0.3:
         angle = rng.choice([0, 0.5, 1, 1.5]) * math.pi + rng.normal(0, 0.1)
-    y, x = torch.meshgrid(*(torch.arange(size, dtype=torch.float32) - (size - 1) / 2,) * 2, indexing="ij")
-    offset = _elastic(count, size, rng) if rng.random() < 0.7 else torch.zeros(1, size, size, 2)
+    along = torch.arange(size, dtype=torch.float32, device=volume.device) - (size - 1) / 2
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    offset = along.new_zeros(1, size, size, 2)
+    if rng.random() < 0.7:
+        offset = _elastic(count, size, rng, volume.device)
     if rng.random() < 0.4:
         offset = offset + _squeeze(count, x, y, rng)
     py, px = y + offset[..., 1], x + offset[..., 0]
-    mirror = rng.choice([-1, 1])
+    mirror = float(rng.choice([-1, 1]))
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
     cy, cx = (n / 2 + rng.uniform(-OFF_CENTRE, OFF_CENTRE) for n in (rows, columns))
-    grid = torch.stack([mirror * (cos * px - sin * py) + cx, sin * px + cos * py + cy], dim=-1).expand(
-        count, -1, -1, -1
-    )
-    grid = 2 * grid / torch.tensor([columns - 1, rows - 1]) - 1
+    across, down = mirror * (cos * px - sin * py) + cx, sin * px + cos * py + cy
+    grid = torch.stack([2 * across / (columns - 1) - 1, 2 * down / (rows - 1) - 1], dim=-1)
+    grid = grid.expand(count, -1, -1, -1)
     voxels = F.grid_sample(volume[:, None], grid, mode="bicubic", padding_mode="border", align_corners=True)[:, 0]
     if rng.random() < 0.5:
         voxels = voxels.flip(0)
-    return Layers(_grey(voxels.clamp_min(0), rng), LAYER_MM * rng.uniform(0.85, 1.2))
+    return _grey(voxels.clamp_min(0), rng)
 
 
-def _elastic(count: int, size: int, rng: np.random.Generator) -> Tensor:
+def _few(numbers: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.float32)).to(device)
+
+
+def _elastic(count: int, size: int, rng: np.random.Generator, device: torch.device) -> Tensor:
     """(count, size, size, 2) smooth random displacement in pixels."""
-    coarse = rng.normal(0, rng.uniform(0.5, 2.5), (1, 2, 5, 5, 5)).astype(np.float32)
-    smooth = F.interpolate(torch.tensor(coarse), (count, size, size), mode="trilinear", align_corners=True)
+    coarse = _few(rng.normal(0, rng.uniform(0.5, 2.5), (1, 2, 5, 5, 5)), device)
+    smooth = F.interpolate(coarse, (count, size, size), mode="trilinear", align_corners=True)
     return smooth[0].permute(1, 2, 3, 0)
 
 
@@ -94,7 +94,7 @@ def _squeeze(count: int, x: Tensor, y: Tensor, rng: np.random.Generator) -> Tens
     dx, dy = x - float(cx), y - float(cy)
     radius = torch.hypot(dx, dy).clamp_min(1)
     fall = torch.exp(-((radius / rng.uniform(14, 28)) ** 2))
-    along = F.interpolate(torch.tensor(rng.normal(0, 0.25, (1, 1, 4))).float(), count, mode="linear")[0, 0]
+    along = F.interpolate(_few(rng.normal(0, 0.25, (1, 1, 4)), x.device), count, mode="linear")[0, 0]
     amount = (along + float(rng.normal(0, 0.2))).clamp(-0.45, 0.45)[:, None, None] * fall
     return torch.stack([amount * dx, amount * dy], dim=-1)
 
@@ -105,11 +105,11 @@ def _grey(voxels: Tensor, rng: np.random.Generator) -> Tensor:
         voxels = voxels.clamp(0, 1.5) ** float(np.exp(rng.normal(0, 0.3)))
     if rng.random() < 0.4:
         knots = np.concatenate([[0], np.cumsum(rng.uniform(0.2, 1, 4))])
-        knots, place = knots / knots[-1], (voxels.clamp(0, 1) * 4).clamp(max=3.999)
-        low, table = place.floor(), torch.tensor(knots, dtype=torch.float32)
+        table, place = _few(knots / knots[-1], voxels.device), (voxels.clamp(0, 1) * 4).clamp(max=3.999)
+        low = place.floor()
         curved = torch.lerp(table[low.long()], table[low.long() + 1], place - low)
         voxels = curved + (voxels - 1).clamp_min(0)
     if rng.random() < 0.5:
-        coarse = torch.tensor(rng.normal(0, 0.15, (1, 1, 3, 3))).float()
+        coarse = _few(rng.normal(0, 0.15, (1, 1, 3, 3)), voxels.device)
         voxels = voxels * torch.exp(F.interpolate(coarse, voxels.shape[1:], mode="bicubic", align_corners=True)[0])
     return voxels * float(rng.uniform(0.8, 1.15))

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from calid.model.layers import Net
 
 
-def cosine_rate(step: int, steps: int, warmup: int = 100, decay_from: int = 0) -> float:
-    """Learning-rate factor: linear warm-up, 1 until ``decay_from``, then a cosine down to 2 %.
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is led to its weights.
 
-    A run that holds its rate for long can be given more steps later and goes on as if they had been meant from the
-    start.
+    :param rate: learning rate of AdamW after ``warmup`` steps; held until ``decay_from``, then a cosine down to
+        ``floor`` of it at ``steps``.
+    :param average: share of the moving average of the weights that a step leaves.
+    :param settling: the average remembers less at first: at step ``n`` no more than ``n / (n + settling)``.
+    :param clip: norm that a gradient is cut to.
     """
-    if step < warmup:
-        return (step + 1) / warmup
-    start = max(warmup, decay_from)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, step - start) / max(1, steps - start))))
+
+    steps: int
+    rate: float
+    average: float
+    warmup: int = 100
+    decay_from: int = 0
+    floor: float = 0.02
+    settling: int = 0
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Recipe:
+        """From a section of a config, which says more than this."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in about.items() if name in names})
+
+    def rate_factor(self, step: int) -> float:
+        """Of the learning rate.
+
+        A run that holds its rate for long can be given more steps later and goes on as if they had been meant from the
+        start.
+        """
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        start = max(self.warmup, self.decay_from)
+        done = min(1.0, max(0, step - start) / max(1, self.steps - start))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def kept(self, step: int) -> float:
+        """Share of the moving average that ``step`` leaves; nothing is left of what there was before the first."""
+        return min(self.average, step / (step + self.settling)) if step else 0.0
 
 
 def export(net: nn.Module, path: Path) -> None:
@@ -37,22 +70,23 @@ def export(net: nn.Module, path: Path) -> None:
     save_file({k: v.contiguous() for k, v in state.items()}, path)
 
 
+_STATES = ("net", "averaged", "optimiser", "schedule")
+
+
 class Run(Generic[Net]):
-    """One training run in a folder: the network, its average, the optimiser, and a log of JSON lines."""
+    """One training run in a folder: the network, its average, the optimiser, and a log of JSON lines.
 
-    def __init__(self, folder: Path, net: Net, steps: int, rate: float, average: float, decay_from: int = 0) -> None:
+    :param net: on the device it is trained on.
+    """
+
+    def __init__(self, folder: Path, net: Net, recipe: Recipe) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.net, self.steps, self.step = folder, net, steps, 0
-        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
-        self.optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-2, betas=(0.9, 0.98))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda s: cosine_rate(s, steps, decay_from=decay_from)
+        self.folder, self.net, self.recipe, self.step = folder, net, recipe, 0
+        self.averaged = copy.deepcopy(net).eval().requires_grad_(False)  # what is validated and shipped
+        self.optimiser = torch.optim.AdamW(
+            net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
         )
-
-    @property
-    def averaged(self) -> Net:
-        """The moving average of the network, in evaluation mode: what is validated and shipped."""
-        return cast(Net, self.average.module.eval())
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, recipe.rate_factor)
 
     @property
     def checkpoint(self) -> Path:
@@ -62,15 +96,14 @@ class Run(Generic[Net]):
     def resume(self) -> None:
         """Continue from the checkpoint if there is one."""
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            for name in ("net", "average", "optimiser", "schedule"):
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            for name in _STATES:
                 getattr(self, name).load_state_dict(state[name])
             self.step = state["step"]
 
     def save(self) -> None:
         """Write the checkpoint; a kill while writing leaves the previous one."""
-        names = ("net", "average", "optimiser", "schedule")
-        state = {name: getattr(self, name).state_dict() for name in names} | {"step": self.step}
+        state = {name: getattr(self, name).state_dict() for name in _STATES} | {"step": self.step}
         part = self.checkpoint.with_suffix(".part")
         torch.save(state, part)
         os.replace(part, self.checkpoint)
@@ -84,27 +117,39 @@ class Run(Generic[Net]):
 
     def train(
         self,
-        loss: Callable[[int], tuple[Tensor, dict[str, float]]],
-        validate: Callable[[], dict[str, float]],
+        loss: Callable[[int], tuple[Tensor, Mapping[str, float | Tensor]]],
+        validate: Callable[[], Mapping[str, float]],
         every: int = 200,
     ) -> None:
-        """Step until ``steps``: ``loss(step)`` gives the loss and numbers to log; ``validate`` sees the average."""
+        """Step until the last: ``loss(step)`` gives the loss and numbers to log; ``validate`` sees the average.
+
+        Numbers that are tensors are summed where they are, so that no step waits for the device.
+        """
         started, shown = time.monotonic(), self.step
-        sums: dict[str, float] = {}
-        while self.step < self.steps:
+        sums: dict[str, float | Tensor] = {}
+        while self.step < self.recipe.steps:
             self.net.train()
             value, numbers = loss(self.step)
-            self.optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-            self.optimiser.step()
-            self.schedule.step()
-            self.average.update_parameters(self.net)
-            self.step += 1
+            self._descend(value)
             sums = {k: sums.get(k, 0.0) + v for k, v in numbers.items()}
-            if self.step % every == 0 or self.step == self.steps:
-                means = {k: round(v / (self.step - shown), 5) for k, v in sums.items()}
+            if self.step % every == 0 or self.step == self.recipe.steps:
+                means = {k: round(float(v) / (self.step - shown), 5) for k, v in sums.items()}
                 seconds = (time.monotonic() - started) / (self.step - shown)
                 self.log(**means, **validate(), seconds_per_step=round(seconds, 3))
                 self.save()
                 started, shown, sums = time.monotonic(), self.step, {}
+
+    def _descend(self, value: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        kept = self.recipe.kept(self.step)
+        with torch.no_grad():
+            for mean, now in zip(self.averaged.state_dict().values(), self.net.state_dict().values(), strict=True):
+                if mean.is_floating_point():
+                    mean.lerp_(now, 1 - kept)
+                else:  # counters, as of batch normalisation
+                    mean.copy_(now)
+        self.step += 1

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from calid.model.vae import SliceAutoencoder
-from calid.reconstruction.device import CPU, autocast
+from calid.reconstruction.device import autocast
 
 PATCH = 32  # pixels; overlapping by half
 NOISE_FLOOR = 2e-4  # of the power of a patch, in squared network units: what is below it cannot be seen
@@ -40,14 +40,10 @@ def power_loss(of: Tensor, to: Tensor) -> Tensor:
 
 
 def dissimilarity(of: Tensor, to: Tensor, sigma: float = 1.5) -> Tensor:
-    """1 - SSIM (Wang et al. 2004) of (n, 1, rows, columns) in network units, Gaussian window of ``sigma`` pixels."""
-    offset = torch.arange(-5, 6, dtype=of.dtype)
-    bell = torch.exp(-offset.square() / (2 * sigma**2))
-    window = torch.outer(bell, bell) / bell.sum() ** 2
-    moments = torch.cat([of, to, of * of, to * to, of * to], dim=1)
+    """1 - SSIM (Wang et al. 2004) of (n, k, rows, columns) in network units, Gaussian window of ``sigma`` pixels."""
     with torch.autocast(of.device.type, enabled=False):  # variances are small differences of large numbers
-        means = F.conv2d(moments, window.expand(5, 1, *window.shape), groups=5)
-    mean_of, mean_to, of_of, to_to, of_to = means.split(1, dim=1)
+        moments = _windowed(torch.cat([of, to, of * of, to * to, of * to], dim=1), sigma)
+    mean_of, mean_to, of_of, to_to, of_to = moments.chunk(5, dim=1)
     luminance, structure = (0.01 * 2) ** 2, (0.03 * 2) ** 2
     similarity = (2 * mean_of * mean_to + luminance) * (2 * (of_to - mean_of * mean_to) + structure)
     scale = mean_of**2 + mean_to**2 + luminance
@@ -55,13 +51,23 @@ def dissimilarity(of: Tensor, to: Tensor, sigma: float = 1.5) -> Tensor:
     return 1 - (similarity / (scale * spread)).mean()
 
 
+def _windowed(images: Tensor, sigma: float) -> Tensor:
+    """Means of (n, k, rows, columns) in Gaussian windows of 11 pixels, where a whole window fits."""
+    offset = torch.arange(-5, 6, dtype=images.dtype, device=images.device)
+    bell = torch.exp(-offset.square() / (2 * sigma**2))
+    window = (bell / bell.sum()).expand(images.shape[1], 1, -1)
+    rows = F.conv2d(images, window[:, :, :, None], groups=images.shape[1])
+    return F.conv2d(rows, window[:, :, None, :], groups=images.shape[1])
+
+
 def channel_weight(vae: SliceAutoencoder, latents: Tensor, size: float = 0.3) -> Tensor:
     """(1, c, 1, 1) how much an error in each latent channel shows in the decoded slice, mean 1."""
-    with torch.no_grad(), autocast(CPU):
+    with torch.no_grad(), autocast(latents.device):
         decoded, effect = vae.decode(latents).float(), []
         for channel in range(latents.shape[1]):
             moved = latents.clone()
-            moved[:, channel] += size * torch.randn(moved[:, channel].shape, generator=Generator().manual_seed(channel))
+            noise = torch.randn(moved[:, channel].shape, generator=Generator().manual_seed(channel))
+            moved[:, channel] += size * noise.to(latents.device)
             effect.append((vae.decode(moved).float() - decoded).square().mean())
     weight = torch.stack(effect)
     return (weight / weight.mean())[None, :, None, None]

@@ -1,97 +1,167 @@
-"""What every network around a gap is trained with: batches from dense hearts and from hidden slices of real stacks."""
+"""What every network around a gap is trained with: batches from dense hearts and from hidden slices of real stacks.
+
+Where slices lie, how they are shifted, from which side a heart is seen: that is drawn by several processes, ahead of
+time. Pictures are made from it many at once on the device, from hearts and slices that stay there.
+"""
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from calid.model.gap import GapConfig, GapNeighbours, GapNet
-from calid.model.weights import load_weights
-from calid.training.data import TrainingStack, load_end_phases
-from calid.training.hearts import LAYER_MM, Layers, bent, load_hearts
-from calid.training.hidden import hidden
-from calid.training.slabs import MARGIN, acquire
+from calid.model.gap import GapNeighbours, GapNet
+from calid.model.knots import KNOTS
+from calid.reconstruction.device import autocast
+from calid.training.acquire import MARGIN, acquire
+from calid.training.data import TrainingStack
+from calid.training.hearts import bent
+from calid.training.hidden import Shelf, draw_hidden, look, shelve
+from calid.training.slabs import draw_slabs
+from calid.training.surroundings import batched, neighbours, on_device
 
-FINE_MM = 6.0  # stacks below this distance are the rarest, and nearest to the use that is made of the network
+AHEAD = 6  # batches that each process has ready
 
 
-@dataclass
-class Material:
-    """Draws batches. Bent hearts are kept in a pool, of which ``renew`` are replaced before each batch.
+@dataclass(frozen=True)
+class Known:
+    """``n`` gaps and what is known of them.
 
-    :param stacks: real ones; those with fine slices are drawn ``fine_weight`` times as often as the others.
+    :param consistency: (n, 9, 6) of :attr:`~calid.model.gap.GapNeighbours.consistency`.
+    :param weights: (n, t, 9) from the knots of a gap to what is known.
+    :param slices: (n, t, rows, columns) network units.
     """
 
-    hearts: Sequence[Tensor]
-    stacks: Sequence[TrainingStack]
+    near: GapNeighbours
+    consistency: Tensor
+    weights: Tensor
+    slices: Tensor
+
+    def of(self, knots: Tensor) -> Tensor:
+        """(n, t, rows, columns) what ``knots`` (n, 9, rows, columns) say of that which is known."""
+        return torch.einsum("ntk,nkhw->nthw", self.weights, knots.float())
+
+    def split(self, count: int) -> list[Known]:
+        """The same in parts of ``count`` gaps."""
+        near = zip(*(getattr(self.near, field.name).split(count) for field in fields(self.near)), strict=True)
+        others = (each.split(count) for each in (self.consistency, self.weights, self.slices))
+        return [Known(GapNeighbours(*part), *rest) for part, *rest in zip(near, *others, strict=True)]
+
+
+Batch = dict[str, Known]
+"""By kind of truth: the knots of ``"dense"`` hearts and hidden slices, ``"thick"``; a kind not asked for lacks."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How much of what; ``batches`` of a config, and the counts of a stage.
+
+    :param pool: bent hearts that are kept, of which ``renew`` are replaced before each batch.
+    :param workers: processes that draw.
+    """
+
+    dense: int
+    thick: int
     crop: int
-    size: int
+    pool: int
     renew: float
     fine_weight: float
-    rng: np.random.Generator
-    pool: list[Layers] = field(default_factory=list)
-    _made: int = 0
-    _due: float = 0.0
-
-    def dense(self, count: int) -> tuple[GapNeighbours, Tensor]:
-        """The surroundings of ``count`` gaps, and the truth at the knots (count, 9, crop, crop)."""
-        self._refresh()
-        drawn = [acquire(self.pool[int(self.rng.integers(len(self.pool)))], self.crop, self.rng) for _ in range(count)]
-        return joined([near for near, _ in drawn]), torch.stack([truth for _, truth in drawn])
-
-    def thick(self, count: int) -> tuple[GapNeighbours, Tensor, Tensor]:
-        """The surroundings of ``count`` hidden slices, weights (count, 1, 9), the slices (count, 1, crop, crop)."""
-        share = np.array([self.fine_weight if s.gap < FINE_MM else 1.0 for s in self.stacks])
-        chosen = self.rng.choice(len(self.stacks), count, p=share / share.sum())
-        nears, weights, slices = zip(*(hidden(self.stacks[i], self.crop, self.rng) for i in chosen), strict=True)
-        return joined(nears), torch.stack(weights), torch.stack(slices)
-
-    def _refresh(self) -> None:
-        self._due += self.renew if self.pool else self.size
-        while self._due >= 1:
-            made = bent(self.hearts[int(self.rng.integers(len(self.hearts)))], self.crop + 2 * MARGIN, self.rng)
-            if len(self.pool) < self.size:
-                self.pool.append(made)
-            else:
-                self.pool[self._made % self.size] = made
-            self._made, self._due = self._made + 1, self._due - 1
+    workers: int = 0
 
 
-def joined(parts: Sequence[GapNeighbours]) -> GapNeighbours:
-    """Several surroundings as one."""
-    names = ("slices", "present", "offset", "gap", "thickness")
-    return GapNeighbours(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+class Geometry(IterableDataset[dict[str, Any]]):
+    """Endless draws for batches, by kind of truth; those of each process are its own, and the same in each run."""
+
+    def __init__(self, layers: Sequence[int], shelf: Shelf, how: Mixture, seed: int) -> None:
+        self.layers, self.shelf, self.how, self.seed = layers, shelf, how, seed
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, 1 + (worker.id if worker else 0)])  # 0 bends hearts
+        while True:
+            drawn: dict[str, Any] = {}
+            if self.how.dense:
+                drawn["dense"] = batched([self._slabs(rng) for _ in range(self.how.dense)])
+            if self.how.thick:
+                drawn["thick"] = batched([draw_hidden(self.shelf, rng) for _ in range(self.how.thick)])
+            yield drawn
+
+    def _slabs(self, rng: np.random.Generator) -> Any:
+        slot = int(rng.integers(self.how.pool))
+        return draw_slabs(slot, self.layers[slot % len(self.layers)], max(self.layers), rng)
 
 
-def load_material(data: Path, hearts: Path, config: Mapping[str, Any], which: str, seed: int) -> Material:
-    """Hearts and patients of ``which``, ``"train"`` or ``"validation"``."""
-    about, patients = config["gap_training"], config["patients"][which]
-    stacks = [s for patient in patients for s in load_end_phases(data, patient, LAYER_MM)]
-    dense = load_hearts(hearts, config["hearts"][which])
-    how = (about["crop"], about["pool"], about["renew"], about["fine_weight"])
-    return Material(dense, stacks, *how, np.random.default_rng(seed))
+class Material:
+    """Draws batches.
+
+    :param hearts: of :func:`~calid.training.hearts.load_hearts`; the places of the pool are theirs in turn.
+    """
+
+    def __init__(
+        self,
+        hearts: Sequence[Tensor],
+        stacks: Sequence[TrainingStack],
+        how: Mixture,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.how, self.device, self.hearts = how, device, [heart.to(device) for heart in hearts]
+        planes, shelf = shelve(stacks, how.fine_weight)
+        self.planes, self.rng = planes.to(device), np.random.default_rng([seed, 0])
+        self.noise = Generator(device).manual_seed(seed)
+        self.due, size = 0.0, how.crop + 2 * MARGIN
+        layers = [len(heart) for heart in hearts]
+        shape = (how.pool, max(layers), size, size) if how.dense else (0, 1, size, size)
+        self.pool = torch.zeros(shape, dtype=torch.float16, device=device)
+        for slot in range(len(self.pool)):
+            self._bend(slot)
+        self.drawn = iter(
+            DataLoader(
+                Geometry(layers, shelf, how, seed),
+                batch_size=None,
+                num_workers=how.workers,
+                prefetch_factor=AHEAD if how.workers else None,
+                pin_memory=device.type == "cuda",
+            )
+        )
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        self._renew()
+        drawn = next(self.drawn)
+        made = {"dense": self._dense, "thick": self._thick}
+        return {kind: made[kind](on_device(draw, self.device)) for kind, draw in drawn.items()}
+
+    def _dense(self, drawn: Any) -> Known:
+        slices, thin = acquire(self.pool, drawn, self.noise)
+        knots = torch.eye(KNOTS, device=self.device).expand(len(thin), KNOTS, KNOTS)
+        return Known(neighbours(drawn.around, slices), drawn.around.consistency, knots, thin)
+
+    def _thick(self, drawn: Any) -> Known:
+        slices, hidden = look(self.planes, drawn, self.how.crop)
+        return Known(neighbours(drawn.around, slices), drawn.around.consistency, drawn.slab, hidden)
+
+    def _renew(self) -> None:
+        self.due += self.how.renew if len(self.pool) else 0.0
+        while self.due >= 1:
+            self._bend(int(self.rng.integers(len(self.pool))))
+            self.due -= 1
+
+    def _bend(self, slot: int) -> None:
+        heart = self.hearts[slot % len(self.hearts)]
+        self.pool[slot, : len(heart)] = bent(heart, self.pool.shape[-1], self.rng)
 
 
-def stage_parser(part: str, description: str | None) -> argparse.ArgumentParser:
-    """The command line of what is trained after the network of a gap."""
-    parser = argparse.ArgumentParser(prog=f"calid train {part}", description=description)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="ACDC, for hidden slices")
-    parser.add_argument("--hearts", type=Path, required=True, help="dense hearts")
-    parser.add_argument("--gap", type=Path, required=True, help="gap.safetensors of calid train gap")
-    parser.add_argument("--out", type=Path, required=True)
-    return parser
-
-
-def frozen_gap(args: argparse.Namespace) -> tuple[dict[str, Any], GapNet]:
-    """The config and the network of a gap that the command line names."""
-    config = json.loads(args.config.read_text(encoding="utf-8"))
-    return config, load_weights(GapNet(GapConfig.of(config["gap"])), args.gap)
+def predict(net: GapNet, batch: Batch) -> dict[str, Tensor]:
+    """(n, 9, rows, columns) what a network says at the knots, by kind of truth, of one evaluation for all kinds."""
+    names = [field.name for field in fields(GapNeighbours)]
+    near = GapNeighbours(*(torch.cat([getattr(part.near, name) for part in batch.values()]) for name in names))
+    consistency = torch.cat([part.consistency for part in batch.values()])
+    with autocast(near.slices.device):
+        knots = net(near, consistency)
+    return dict(zip(batch, knots.float().split([len(part.slices) for part in batch.values()]), strict=True))

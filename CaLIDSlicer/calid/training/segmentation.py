@@ -21,7 +21,7 @@ from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
 from calid.segmentation.network import CLASSES, SegmentationConfig, SegmentationNet
 from calid.training.augment import Augmentation, change_contrast, crop_stack, degrade
-from calid.training.loop import Run, export
+from calid.training.loop import Recipe, Run, export
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
     net = channels_last(SegmentationNet(SegmentationConfig(**config["segmentation"])))
     stacks = load_labelled(args.data, "train", config["pixel"])
     validation = load_labelled(args.data, "validation", config["pixel"], net.config.multiple)
-    run = Run(args.out, net, config["steps"], config["rate"], config["average"])
+    run = Run(args.out, net, Recipe.of(config))
     run.resume()
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:

@@ -1,25 +1,25 @@
-"""Dense hearts, acquired as a scanner would: examples of six thick slices and the thin ones between.
+"""How a scanner would have acquired dense hearts: where thick slices lie, how far shifted, how noisy they are.
 
-A heart that is known at every position is bent, scaled and given other grey levels. Then slices are taken from it:
-each the mean over its thickness, shifted as breath-holds shift it, noisy. What is to be found are the thin slices at
-the knots of the gap, in the heart's own frame, without noise.
+All numbers of an example are drawn here, without looking at a picture; :mod:`calid.training.acquire` makes pictures.
+What is to be found are the thin slices at the knots of the gap, in the heart's own frame, without noise.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from calid.model.gap import NEIGHBOURS, GapNeighbours
+from calid.model.gap import NEIGHBOURS
 from calid.model.knots import KNOTS
-from calid.training.hearts import LAYER_MM, Layers, knee
+from calid.training.hearts import LAYER_MM
+from calid.training.surroundings import Surroundings
 
-MARGIN = 12  # pixels around a crop from which shifted slices take what enters it
+STEP = (0.85, 1.2)
+"""A heart is longer or shorter than it was, by as much: its layers are that many times 1.25 mm apart."""
+
 EXACT = ((10.0, 8.0), (10.0, 8.0), (7.5, 6.0), (5.0, 5.0))
 """Distance and thickness in mm of usual protocols; the others are drawn."""
 
@@ -43,7 +43,7 @@ def at(count: int, position: float) -> np.ndarray:
     return weights
 
 
-def _protocol(step: float, count: int, rng: np.random.Generator) -> tuple[float, float, float]:
+def protocol(step: float, count: int, rng: np.random.Generator) -> tuple[float, float, float]:
     """Distance, thickness (mm) and the layer at which the gap begins."""
     draw = rng.random()
     if draw < 0.45:
@@ -88,58 +88,59 @@ def shifts(count: int, scale: float, rng: np.random.Generator) -> np.ndarray:
     return np.clip(rng.standard_t(3, (count, 2)) * scale, -12, 12)
 
 
-def acquire(layers: Layers, crop: int, rng: np.random.Generator) -> tuple[GapNeighbours, Tensor]:
-    """One example: the neighbours (n = 1) of a gap and the (9, crop, crop) thin slices in it, network units."""
-    voxels, count = layers.voxels, len(layers.voxels)
-    distance, thickness, start = _protocol(layers.step, count, rng)
+TAPS = 5  # of the blur of a partly acquired k-space
+
+
+class SlabDraw(NamedTuple):
+    """An example of a dense heart, or ``n`` of them as tensors with a first axis.
+
+    :param slot: of the heart in the pool.
+    :param layers: (15, layers) weights of its layers in six slices and nine knots; 0 where a slice does not exist.
+    :param shift: (6, 2) pixels along rows and columns.
+    :param noise: standard deviation; :param blur: (5,) weights along the rows, of which the middle one may be alone.
+    """
+
+    slot: int
+    layers: np.ndarray
+    shift: np.ndarray
+    noise: float
+    blur: np.ndarray
+    around: Surroundings
+
+
+def draw_slabs(slot: int, count: int, padded: int, rng: np.random.Generator) -> SlabDraw:
+    """One acquisition of a heart of ``count`` layers, with weights of ``padded`` layers."""
+    step = LAYER_MM * rng.uniform(*STEP)
+    distance, thickness, start = protocol(step, count, rng)
+    offset = _offsets(rng)
+    positions = start + offset * distance / step
+    present = (positions > -0.5) & (positions < count - 0.5)
+    if rng.random() < 0.15:
+        present[: rng.integers(0, 3)] = False
+    layers = np.zeros((NEIGHBOURS + KNOTS, padded), np.float32)
+    for row in np.flatnonzero(present):
+        layers[row, :count] = boxcar(count, positions[row], thickness / step)
+    for knot, fraction in enumerate(np.linspace(0, 1, KNOTS)):
+        layers[NEIGHBOURS + knot, :count] = at(count, start + fraction * distance / step)
+    how = disturbance(rng)
+    shift = shifts(NEIGHBOURS, how.shift, rng).astype(np.float32) / np.float32(LAYER_MM)
+    around = Surroundings.of(present, offset, distance, thickness)
+    return SlabDraw(slot, layers, shift, how.noise, _blur(how.noise, rng), around)
+
+
+def _offsets(rng: np.random.Generator) -> np.ndarray:
+    """(6,) positions of the slices in units of the gap; now and then those farther away are not equally spaced."""
     gaps = np.ones(NEIGHBOURS - 1)
     if rng.random() < 0.1:
         gaps[[0, 1, 3, 4]] = rng.uniform(0.7, 1.4, 4)
     offset = np.concatenate([[0], np.cumsum(gaps)])
-    offset -= offset[2]
-    positions = start + offset * distance / layers.step
-    present = (positions > -0.5) & (positions < count - 0.5)
-    if rng.random() < 0.15:
-        cut = rng.integers(0, 3)
-        present[:cut] = False
-    width = thickness / layers.step
-    rows = [boxcar(count, p, width) if ok else np.zeros(count) for p, ok in zip(positions, present, strict=True)]
-    rows += [at(count, start + f * distance / layers.step) for f in np.linspace(0, 1, KNOTS)]
-    mixed = torch.tensordot(torch.tensor(np.array(rows), dtype=torch.float32), voxels, 1)
-    how = disturbance(rng)
-    slices = _moved(mixed[:NEIGHBOURS], shifts(NEIGHBOURS, how.shift, rng) / LAYER_MM, crop)
-    slices = knee(_noisy(slices, how.noise, rng))
-    truth = knee(mixed[NEIGHBOURS:, MARGIN : MARGIN + crop, MARGIN : MARGIN + crop].clamp_min(0))
-    shown = torch.tensor(present, dtype=torch.float32)
-    neighbours = GapNeighbours(
-        (slices * shown[:, None, None])[None],
-        shown[None],
-        torch.tensor(offset, dtype=torch.float32)[None],
-        torch.tensor([distance], dtype=torch.float32),
-        torch.tensor([thickness], dtype=torch.float32),
-    )
-    return neighbours, truth
+    return offset - offset[2]
 
 
-def _moved(slices: Tensor, by: np.ndarray, crop: int) -> Tensor:
-    """(n, crop, crop): slices (n, size, size) shifted by (n, 2) pixels (row, column), without their margin."""
-    if not by.any():
-        return slices[:, MARGIN : MARGIN + crop, MARGIN : MARGIN + crop]
-    size = slices.shape[-1]
-    base = torch.arange(crop, dtype=torch.float32) + MARGIN
-    y = base[None, :, None] - torch.tensor(by[:, 0], dtype=torch.float32)[:, None, None]
-    x = base[None, None, :] - torch.tensor(by[:, 1], dtype=torch.float32)[:, None, None]
-    grid = 2 * torch.stack(torch.broadcast_tensors(x, y), dim=-1) / (size - 1) - 1
-    return F.grid_sample(slices[:, None], grid, mode="bicubic", padding_mode="border", align_corners=True)[:, 0]
-
-
-def _noisy(slices: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
-    """With noise and, now and then, the blur of a partly acquired k-space."""
+def _blur(noise: float, rng: np.random.Generator) -> np.ndarray:
+    """(5,) float32: none, or now and then that of a partly acquired k-space in a noisy slice."""
+    taps = np.zeros(TAPS, np.float32)
+    taps[TAPS // 2] = 1
     if noise and rng.random() < 0.15:
-        width = float(rng.uniform(0.4, 0.8))
-        taps = torch.exp(-0.5 * (torch.arange(-2, 3) / width) ** 2)
-        taps = (taps / taps.sum())[None, None, :, None]
-        slices = F.conv2d(F.pad(slices[:, None], (0, 0, 2, 2), mode="replicate"), taps)[:, 0]
-    if noise:
-        slices = slices + noise * torch.tensor(rng.standard_normal(tuple(slices.shape)), dtype=torch.float32)
-    return slices.clamp_min(0)
+        taps = np.exp(-0.5 * (np.arange(-2, 3) / rng.uniform(0.4, 0.8)) ** 2).astype(np.float32)
+    return taps / taps.sum()

@@ -17,13 +17,15 @@ from calid.model.denoiser import MM_SCALE
 from calid.model.gap import GapNeighbours, GapNet
 from calid.model.knots import slab_weights
 from calid.phantom.beating_heart import Phantom
+from calid.reconstruction.device import CPU
 from calid.segmentation.segmenter import load_segmenter, segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
-from calid.training.data import load_stacks
-from calid.training.denoiser import draw_pairs
+from calid.training.data import load_end_phases, load_stacks
+from calid.training.denoiser import make_pairs
 from calid.training.deviation import likelihood_loss
-from calid.training.loop import Run
-from calid.training.material import load_material
+from calid.training.hearts import load_hearts
+from calid.training.loop import Recipe, Run
+from calid.training.material import Known, Material, Mixture
 from calid.training.segmentation import load_labelled, random_view, segmentation_loss
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
@@ -39,10 +41,11 @@ CALID = {
     "gap": {"channels": [8, 8], "down": [1, 1], "up": [1], "embedding": 8, "fold": 2},
     "denoiser": {"latent_channels": 2, "factor": 4, "channels": [8, 8], "blocks": 1, "embedding": 16,
                  "start_noise": 0.3},
-    "gap_training": {**RUN, **COUNTS, "decay_from": 1, "crop": 32, "pool": 2, "renew": 0.5, "fine_weight": 2,
-                     "judged": 2, "change_weight": 0.5, "dissimilar_weight": 0.1, "thick_weight": 0.2},
+    "batches": {"crop": 32, "pool": 2, "renew": 0.5, "fine_weight": 2, "workers": 0},
+    "gap_training": {**RUN, **COUNTS, "decay_from": 1, "settling": 20, "judged": 2, "change_weight": 0.5,
+                     "dissimilar_weight": 0.1, "thick_weight": 0.2},
     "deviation": {**RUN, **COUNTS}, "flow": {**RUN, **COUNTS, "shortcuts": 0.25},
-    "hearts": {"train": ["001"], "validation": ["002"]},
+    "hearts": {"train": ["001"], "test": ["002"]},
     "patients": {"train": ["patient001"], "validation": ["patient002"]},
     "publish": {"id": "tiny", "licence": "none", "training_data": "phantoms",
                 "defaults": {"samples": 1, "steps": 1, "detail": 0.5}},
@@ -83,7 +86,7 @@ class Chain:
     def train(self, stage: str, to: str = "", of: dict = CALID, **files: str) -> list[dict]:
         """Train a stage on what earlier ones left, ``option=stage``; returns its log."""
         inputs = [part for option, stage in files.items() for part in (f"--{option}", self.weights(stage))]
-        hearts = ["--hearts", self.hearts] if of is not AUTOENCODER else []
+        hearts = ["--hearts", self.hearts, "--hold-out", "002", "--device", "cpu"] if of is not AUTOENCODER else []
         out = self.folder / (to or stage)
         run_command("train", stage, self.config(stage, of), "--data", self.data, *hearts, *inputs, "--out", out)
         return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -192,7 +195,8 @@ def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_err
 
     def loss(scale):
         last.bias.fill_(float(scale.log()))
-        return float(likelihood_loss(tiny_model.gap, last, near, truth, weights))
+        known = Known(near, near.consistency, weights, truth)
+        return float(likelihood_loss(tiny_model.gap, last, known))
 
     best = loss(error)
     assert best < loss(0.9 * error)
@@ -201,8 +205,9 @@ def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_err
 
 
 def test_pairs_are_the_mean_and_the_truth_at_one_place_with_its_reach(tiny_model, data, hearts):
-    material = load_material(data, hearts, CALID, "train", 0)
-    pairs = draw_pairs(tiny_model.gap, tiny_model.vae, material, 3, 2)
+    how = Mixture(dense=3, thick=2, **CALID["batches"])
+    batch = Material(load_hearts(hearts, ["001"]), load_end_phases(data, "patient001", 1.25), how, 0, CPU).draw()
+    pairs = make_pairs(tiny_model.gap, tiny_model.vae, batch, torch.Generator().manual_seed(0))
     assert pairs.mean.shape == pairs.latents.shape == (5, 2, 8, 8)
     gap, nearer = (pairs.reach * MM_SCALE).T
     np.testing.assert_allclose(nearer[3:], gap[3:] / 2)  # hidden slices lie in the middle
@@ -212,7 +217,7 @@ def test_pairs_are_the_mean_and_the_truth_at_one_place_with_its_reach(tiny_model
     assert ((eighths > 0.9) & (eighths < 4.1)).all()
     # What the network of a gap says has no part in the truth.
     silent = GapNet(tiny_model.gap.config)
-    other = draw_pairs(silent, tiny_model.vae, load_material(data, hearts, CALID, "train", 0), 3, 2)
+    other = make_pairs(silent, tiny_model.vae, batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(other.latents, pairs.latents)
     assert not torch.allclose(other.mean, pairs.mean, atol=0.01)
 
@@ -255,7 +260,7 @@ def train_line(folder: Path, killed_at: int | None = None) -> torch.Tensor:
     """Fit a line in 6 steps with a checkpoint every 2; returns the averaged weight."""
     torch.manual_seed(0)
     net = torch.nn.Linear(1, 1)
-    run = Run(folder, net, steps=6, rate=0.1, average=0.5)
+    run = Run(folder, net, Recipe(steps=6, rate=0.1, average=0.5))
     run.resume()
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
