@@ -165,6 +165,15 @@ def test_a_stage_goes_on_where_it_was(chain):
     assert [line["step"] for line in log] == [1, 2]
 
 
+def test_without_hearts_held_out_those_of_the_test_stay_out_of_sight(chain, tmp_path, write_heart):
+    made, _ = chain
+    write_heart(tmp_path, "001")  # the heart of the test is not even there
+    inputs = ("--data", made.data, "--hearts", tmp_path, "--device", "cpu")
+    run_command("train", "gap", made.config("gap", CALID), *inputs, "--out", tmp_path / "run")
+    curve = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {name for name in curve[-1] if name.startswith("val_")} == {"val_thick_psnr", "val_thick_ssim"}
+
+
 def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys):
     config, out, models = tmp_path / "segmentation.json", tmp_path / "seg", tmp_path / "m"
     config.write_text(json.dumps(SEGMENTATION))
