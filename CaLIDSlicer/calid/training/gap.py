@@ -34,13 +34,17 @@ Losses = tuple[Tensor, dict[str, Tensor]]
 def dense_loss(thin: Tensor, known: Known, about: Mapping[str, Any], knots: Sequence[int]) -> Losses:
     """Error, dissimilarity (of some ``knots``) and error of the change along the axis, of (n, 9, rows, columns)."""
     truth = known.slices
-    weight = thin.new_ones(thin.shape[1])
-    weight[0] = weight[-1] = ENDS
-    error = ((thin - truth).abs().mean(dim=(0, 2, 3)) * weight).mean()
     change = (thin.diff(dim=1) - truth.diff(dim=1)).abs().mean()
     unlike = dissimilarity(thin[:, list(knots)], truth[:, list(knots)])
-    numbers = {"error": error, "linear": (known.near.linear - truth).abs().mean(), "ssim": 1 - unlike}
+    error, linear = (_knot_error(each, truth) for each in (thin, known.near.linear))
+    numbers = {"error": error, "linear": linear, "ssim": 1 - unlike}
     return error + about["change_weight"] * change + about["dissimilar_weight"] * unlike, numbers
+
+
+def _knot_error(thin: Tensor, truth: Tensor) -> Tensor:
+    weight = thin.new_ones(thin.shape[1])
+    weight[0] = weight[-1] = ENDS
+    return ((thin - truth).abs().mean(dim=(0, 2, 3)) * weight).mean()
 
 
 def thick_loss(slab: Tensor, known: Known, about: Mapping[str, Any]) -> Losses:
