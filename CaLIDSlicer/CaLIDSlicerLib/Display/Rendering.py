@@ -114,10 +114,10 @@ def _levels(voxels: np.ndarray) -> np.ndarray:
 
 def _cropToHeart(volume, logic) -> None:
     """Leave out the chest wall, which is as bright as blood and lies in front of the heart."""
-    display, heart = logic.GetFirstVolumeRenderingDisplayNode(volume), _heartIn(volume)
+    display = logic.GetFirstVolumeRenderingDisplayNode(volume)
     if display.GetROINode():
         return
-    region = logic.CreateROINode(display)
+    region, heart = logic.CreateROINode(display), _heartIn(volume)
     affine, slices = worldMatrix(volume), volume.GetImageData().GetDimensions()[2]
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     placed = affine / [*steps, 1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
+from CaLIDSlicerLib.Display import Rendering
 from CaLIDSlicerLib.Display.Overlay import showUncertainty
 from CaLIDSlicerLib.Display.Playback import framesPerSecond, play
 from CaLIDSlicerLib.Display.Rendering import applyBrightBloodLook, showVolumeRendering
@@ -99,6 +100,17 @@ def test_showing_again_adds_no_node_and_hiding_keeps_the_settings(makeVolume, lo
     showVolumeRendering(volume, True, logic)
     assert display.GetVisibility()
     assert scene.GetNumberOfNodes() == count
+
+
+def test_showing_again_does_not_look_for_the_heart_again(makeVolume, logic, heart, monkeypatch):
+    volume = makeVolume(heart)
+    showVolumeRendering(volume, True, logic)
+
+    def heartOf(_volume):
+        pytest.fail("it takes a while, of a cine, and the volume is cropped already")
+
+    monkeypatch.setattr(Rendering, "heartOf", heartOf)
+    assert showVolumeRendering(volume, True, logic)
 
 
 def test_a_volume_of_few_values_has_a_look_too():
