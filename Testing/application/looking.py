@@ -114,6 +114,15 @@ def _cutOff(item: Any) -> str:
     return f"{item.objectName} is {width} x {height}, needs {needed[0]} x {needed[1]}: {item.text!r}" if isCut else ""
 
 
+def isInSight(item: Any) -> bool:
+    """Whether the panel is scrolled so that a widget of it is seen whole."""
+    area = item.parent()
+    while not area.inherits("QScrollArea"):
+        area = area.parent()
+    top = item.mapTo(area, qt.QPoint(0, 0)).y()
+    return top >= 0 and top + item.height <= area.height
+
+
 def panelWidth() -> tuple[int, int]:
     """Width of the module panel, and the width that our panel asks for at least."""
     area = slicer.util.findChild(slicer.util.mainWindow(), "ModulePanel")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import qt
 import slicer
 from driving import loadSample, needsModel, panel, parameters, reconstruct, spin, ui, waitForRun, widget
-from looking import cutOffInPanel, panelWidth
+from looking import cutOffInPanel, isInSight, panelWidth
 
 LONG = "Trust its slices no more than interpolated ones, and treat those next to it with caution. " * 6
 SIZES = ("1280x720", "1366x768")
@@ -40,19 +39,10 @@ def test_the_verdict_of_a_self_check_is_whole():
     assert "done" in waitForRun()
     assert any(f"Slice {number} " in ui().verdictLabel.text for number in (2, 3, 4))
     assert cutOffInPanel() == []
-    edge = ui().verdictLabel.mapTo(slicer.util.mainWindow(), qt.QPoint(0, ui().verdictLabel.height)).y()
-    assert edge <= bottomOfPanel(), "the verdict is to be scrolled to"
+    assert isInSight(ui().verdictLabel), "the verdict is to be scrolled to"
     assert ticksOfPlot() == ["2", "3", "4"]
     table = slicer.app.layoutManager().tableWidget(0).tableView()
     assert table.horizontalHeader().length() <= table.viewport().width, "columns are beyond the edge"
-
-
-def bottomOfPanel() -> int:
-    """Where the visible part of the module panel ends, in pixels of the window."""
-    around = ui().verdictLabel
-    while not around.inherits("QScrollArea"):
-        around = around.parent()
-    return around.mapTo(slicer.util.mainWindow(), qt.QPoint(0, around.height)).y()
 
 
 def ticksOfPlot() -> list[str]:

@@ -56,6 +56,7 @@ class PanelResults:
         :param wasShown: whether its first phase was here before; then what the user has made of the views is kept.
         """
         if self._services.isInFront():
+            bringIntoView(self._ui.resultsSection)  # what can be done with it is below the edge of a small window
             if not wasShown:
                 self._show(job.volume)
             if self.isShowing or not wasShown:
