@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-slicer check package clean
+.PHONY: help demo test test-slicer screenshots check package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -29,6 +29,9 @@ test: check  ## what check does, and all tests that need no Slicer
 
 test-slicer:  ## the tests that run inside the application, SLICER=its launcher
 	$(or $(PYTHON),python3) Testing/application/run.py --slicer $(SLICER)
+
+screenshots: $(READY)  ## the README's pictures of the application, SLICER=its launcher
+	$(BIN)/python scripts/screenshots.py --slicer $(SLICER)
 
 check: $(READY)  ## lint, format, types, and which folder may import which
 	$(BIN)/ruff check
