@@ -8,6 +8,7 @@ heart is where it is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,10 @@ from calid.stacks.stack import SliceStack
 ALIGNMENTS = ("auto", "straight", "off")
 
 REACH = 0.5
-"""Of a gap, over which a shift is put back. Over the whole gap, half of each neighbour's shift would be half-way."""
+"""Of a gap, over which that of a shift is put back which the slice on the other side does not share."""
+
+ALIKE = 0.5
+"""Of the shorter of two shifts, that the longer may differ from it and still be of the same breath-hold."""
 
 NOTABLE = 3.0
 """mm. From here on a shift is worth a warning: experts see it."""
@@ -90,7 +94,7 @@ class CommonFrame:
         """
         if self.align == "straight" or not self.pixels.any():
             return dense, spread
-        share = _shares(plan) @ self.pixels
+        share = _put_back(plan, self.pixels)
         dense = self._moved(dense, share)
         if acquired is not None:
             dense[plan.known] = acquired
@@ -110,16 +114,25 @@ class CommonFrame:
         return moved
 
 
-def _shares(plan: DensePlan) -> np.ndarray:
-    """(dense, acquired) of each acquired slice's shift: 1 there, falling to 0 on the way to its neighbours."""
-    z = plan.positions
-    known = z[plan.known]
-    rows = []
-    for k, here in enumerate(known):
-        before = here - REACH * (here - known[k - 1]) if k else here - 1.0
-        after = here + REACH * (known[k + 1] - here) if k + 1 < len(known) else here + 1.0
-        rows.append(np.interp(z, [before, here, after], [0.0, 1.0, 0.0]))
-    return np.stack(rows, axis=1)
+def _put_back(plan: DensePlan, shifts: np.ndarray) -> np.ndarray:
+    """(dense, 2) what each dense slice is moved by, from the ``shifts`` (acquired, 2) of the acquired ones.
+
+    What both sides of a gap share is of a breath-hold for several slices, and of all between them. The rest is of one
+    slice and fades on the way to the other.
+    """
+    moves = np.empty((len(plan.positions), 2))
+    for (low, high), (below, above) in zip(pairwise(plan.known), pairwise(shifts), strict=True):
+        fraction = (plan.positions[low : high + 1] - plan.positions[low]) / (plan.positions[high] - plan.positions[low])
+        both = _shared(below, above)
+        fading = [np.maximum(0, 1 - way / REACH)[:, None] for way in (fraction, 1 - fraction)]
+        moves[low : high + 1] = both + fading[0] * (below - both) + fading[1] * (above - both)
+    return moves
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(2,) the mean of two shifts that are alike, as if of one breath-hold; of others, which agree by chance, nothing."""
+    shorter = min(np.linalg.norm(one), np.linalg.norm(other))
+    return (one + other) / 2 if np.linalg.norm(one - other) <= ALIKE * shorter else np.zeros(2)
 
 
 def _sources(count: int, pixels: float) -> np.ndarray:

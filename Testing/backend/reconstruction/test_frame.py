@@ -65,6 +65,18 @@ def test_acquired_slices_come_back_bit_for_bit_and_the_wall_is_continuous(stack:
     np.testing.assert_allclose(np.array(centre[8:17]) - centre[0], [0, 0, 0, 2, 4, 2, 0, 0, 0], atol=0.1)
 
 
+def test_what_lies_between_slices_of_one_breath_hold_moves_with_them(stack: SliceStack) -> None:
+    tube = np.zeros((1, 8, 112, 112), np.int16)
+    tube[:, :, 40:60, 40:60] = 1000
+    plan, there = plan_slices(stack.positions, 2.0), frame(stack, mm=(8.0, 0.0))
+    shifts = np.zeros((8, 2))
+    shifts[3], shifts[4] = (4.0, 0.0), (5.0, 0.0)  # pixels; all others are in place
+    block = CommonFrame("auto", there.shifts, shifts, NO_PADDING)
+    put, _ = block.put_back(plan, None, np.repeat(tube[0], 4, axis=0)[:-3], None)
+    centre = [float(np.average(np.arange(112), weights=np.maximum(p, 0).sum(axis=1))) for p in put.astype(float)]
+    np.testing.assert_allclose(np.array(centre[10:19]) - centre[0], [0, 2, 4, 4.25, 4.5, 4.75, 5, 2.5, 0], atol=0.1)
+
+
 def test_straight_leaves_the_shifts_out(stack: SliceStack) -> None:
     plan = plan_slices(stack.positions, 4.0)
     dense = np.zeros((15, 112, 112), np.int16)
