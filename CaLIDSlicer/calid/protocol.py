@@ -7,6 +7,9 @@ in their own data type. The worker adds, phase by phase, ``dense_NNN.npy`` ``(sl
 data type and, on request, ``uncertainty_NNN.npy`` (float32, in the input's intensity units). A result file is
 complete as soon as its :class:`PhaseFinished` event is seen.
 
+A job that opens a study has a :class:`StudyJob` and no voxels; the worker adds those of each view, named in a
+:class:`ViewRead` event.
+
 Every event is one line on stdout: a JSON object whose ``"event"`` names its type. Anything else a library prints
 goes to stderr. The worker watches its stdin and ends, removing the job folder, when its parent closes it or dies.
 """
@@ -20,13 +23,14 @@ from typing import Any, ClassVar
 
 from calid.options import Options
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 INPUT_FILE = "input.npy"
 JOB_FILE = "job.json"
 
 RECONSTRUCT = "reconstruct"
 SELF_CHECK = "self-check"
+OPEN_STUDY = "open study"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Job:
     :param options: what the user chose.
     :param task: :data:`RECONSTRUCT`, or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and
         ``models``.
+    :param thickness: mm that each slice averages over, as its source says; ``None`` where that says nothing.
     """
 
     frame: list[list[float]]
@@ -45,18 +50,56 @@ class Job:
     options: Options = field(default_factory=Options)
     task: str = RECONSTRUCT
     version: int = PROTOCOL_VERSION
+    thickness: float | None = None
 
     def write(self, folder: str | Path) -> None:
         """Write ``job.json`` into an existing job folder."""
-        Path(folder, JOB_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        _write(self, folder)
 
     @classmethod
     def read(cls, folder: str | Path) -> Job:
         """Read ``job.json``; raises ``ValueError`` for a job of another protocol version."""
-        fields = json.loads(Path(folder, JOB_FILE).read_text(encoding="utf-8"))
-        if fields.get("version") != PROTOCOL_VERSION:
-            raise ValueError(f"job has protocol version {fields.get('version')}, this worker speaks {PROTOCOL_VERSION}")
+        fields = _read(folder)
         return cls(**{**fields, "options": Options(**fields["options"])})
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """Which study to open, and which stack of it.
+
+    :param paths: a folder of any depth, a zip archive, or files.
+    :param stack: its number, from 1, as ``calid dicom list`` counts; ``None`` takes the short-axis cine.
+    """
+
+    paths: list[str]
+    stack: int | None = None
+    task: str = OPEN_STUDY
+    version: int = PROTOCOL_VERSION
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``job.json`` into an existing job folder."""
+        _write(self, folder)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> StudyJob:
+        """Read ``job.json``; raises ``ValueError`` for a job of another protocol version."""
+        return cls(**_read(folder))
+
+
+def read_job(folder: str | Path) -> Job | StudyJob:
+    """The job in a folder, whatever its task; raises ``ValueError`` for one of another protocol version."""
+    return StudyJob.read(folder) if _read(folder).get("task") == OPEN_STUDY else Job.read(folder)
+
+
+def _write(job: Job | StudyJob, folder: str | Path) -> None:
+    Path(folder, JOB_FILE).write_text(json.dumps(asdict(job)), encoding="utf-8")
+
+
+def _read(folder: str | Path) -> dict[str, Any]:
+    fields = json.loads(Path(folder, JOB_FILE).read_text(encoding="utf-8"))
+    if fields.get("version") != PROTOCOL_VERSION:
+        raise ValueError(f"job has protocol version {fields.get('version')}, this worker speaks {PROTOCOL_VERSION}")
+    return fields
 
 
 @dataclass(frozen=True)
@@ -127,6 +170,45 @@ class Checked(Event):
 
 
 @dataclass(frozen=True)
+class ViewRead(Event):
+    """A view of a study is complete: the stack first, then the long axes of its study, in step with it.
+
+    :param voxels: file of the job folder with ``(phases, slices, rows, columns)``; of a long axis, one slice.
+    :param what: in a few words.
+    :param description: what the scanner called it, without what patients are called; may be empty.
+    :param frame: 4 x 4, from (i, j, mm along the slice axis, 1) to LPS millimetres.
+    :param positions: of each slice in mm along the slice axis, increasing from 0.
+    :param times: ms of each phase, increasing; ``None`` where they are not known.
+    :param thickness: mm that a slice averages over; ``None`` where nothing says it.
+    """
+
+    name: ClassVar[str] = "view"
+    voxels: str
+    what: str
+    description: str
+    frame: list[list[float]]
+    positions: list[float]
+    times: list[float] | None = None
+    thickness: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyRead(Event):
+    """All views are complete.
+
+    :param stack: number of the one that was taken, from 1, and ``stacks``, how many there are.
+    :param remarks: sentences that a user should hear of without asking.
+    :param report: the study report in lines for people.
+    """
+
+    name: ClassVar[str] = "study"
+    stack: int
+    stacks: int
+    remarks: list[str]
+    report: str
+
+
+@dataclass(frozen=True)
 class Warned(Event):
     """Something the user should know; the job goes on."""
 
@@ -161,7 +243,8 @@ class Done(Event):
     peak_memory_bytes: int | None = None
 
 
-_EVENTS: dict[str, type[Event]] = {e.name: e for e in (Started, Progress, PhaseFinished, Checked, Warned, Failed, Done)}
+_EVENT_TYPES = (Started, Progress, PhaseFinished, Checked, ViewRead, StudyRead, Warned, Failed, Done)
+_EVENTS: dict[str, type[Event]] = {e.name: e for e in _EVENT_TYPES}
 
 
 def parse_event(line: str) -> Event | None:

@@ -21,8 +21,8 @@ from calid.dicom.kinds import kind_of
 from calid.dicom.pictures import Picture, Plane, vector
 from calid.dicom.remarks import Remark, Topic, suspicious
 from calid.dicom.sources import LeftOut, Source
-from calid.errors import CalidError
-from calid.files.nifti import read_nifti
+from calid.errors import CalidError, UnusableInput
+from calid.files.image import Image
 from calid.stacks.axes import perpendicular
 from calid.stacks.check import LONGEST_MM
 from calid.stacks.stack import PERPENDICULAR_TOLERANCE
@@ -74,7 +74,7 @@ def read_converted(sources: Sequence[Source], left_out: list[LeftOut]) -> tuple[
 
 def voxels_of(source: Source) -> np.ndarray:
     """(phases, slices, rows, columns) of a NIfTI file."""
-    voxels = read_nifti(source.path).voxels
+    voxels = _image(source).voxels
     return voxels if voxels.ndim == 4 else voxels[np.newaxis]
 
 
@@ -84,8 +84,17 @@ def picture_in(voxels: np.ndarray, frame: int) -> np.ndarray:
     return voxels[phase, k]
 
 
+def _image(source: Source) -> Image:
+    """A NIfTI file; raises ``UnusableInput`` where its reader is not installed, as in 3D Slicer, which has pydicom."""
+    try:
+        from calid.files.nifti import read_nifti
+    except ModuleNotFoundError as error:
+        raise UnusableInput(f"NIfTI is read by the Python package {error.name}, which is not installed") from error
+    return read_nifti(source.path)
+
+
 def _pictures(source: Source) -> tuple[list[Picture] | str, list[Remark]]:
-    image = read_nifti(source.path)
+    image = _image(source)
     shape = image.voxels.shape if image.voxels.ndim == 4 else (1, *image.voxels.shape)
     phases, slices, rows, columns = shape
     affine = perpendicular(np.asarray(image.affine, float), PERPENDICULAR_TOLERANCE)

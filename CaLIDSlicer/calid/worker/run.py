@@ -23,7 +23,19 @@ import numpy as np
 from calid.atomic import write_atomically
 from calid.errors import ExitCode, StackWarning, UnusableInput
 from calid.failures import explain, to_event
-from calid.protocol import INPUT_FILE, RECONSTRUCT, SELF_CHECK, Checked, Done, Event, Job, PhaseFinished, Warned
+from calid.protocol import (
+    INPUT_FILE,
+    RECONSTRUCT,
+    SELF_CHECK,
+    Checked,
+    Done,
+    Event,
+    Job,
+    PhaseFinished,
+    StudyJob,
+    Warned,
+    read_job,
+)
 from calid.stacks.check import check_stack
 from calid.stacks.stack import SliceStack
 from calid.worker.fallback import reconstruct_with_fallback
@@ -76,13 +88,17 @@ def main(
     return int(ExitCode.DONE)
 
 
-def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> Done:
+def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> Event:
     started = time.monotonic()
-    job = Job.read(folder)
+    job = read_job(folder)
+    if isinstance(job, StudyJob):
+        from calid.worker.study import open_study  # needs pydicom, which the others do without
+
+        return open_study(job, folder, emit)
     if job.task not in programs:
         raise UnusableInput(f"the task of the job is {job.task!r}", f"ask for one of {', '.join(programs)}")
     voxels = np.load(folder / INPUT_FILE, allow_pickle=False)
-    stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions))
+    stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions), thickness=job.thickness)
     for finding in check_stack(stack):
         emit(Warned(str(finding)))
     run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check}[job.task]
