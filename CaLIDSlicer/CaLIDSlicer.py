@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -24,11 +25,13 @@ from slicer.util import VTKObservationMixin
 from calid.errors import telling_in
 from calid.protocol import Event
 from CaLIDSlicerLib import Host
+from CaLIDSlicerLib.Dicom.Opening import StudyOpening
 from CaLIDSlicerLib.Display import Showing
 from CaLIDSlicerLib.Display.Layout import registerLayouts
 from CaLIDSlicerLib.Jobs.Errors import CONSOLE
 from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
 from CaLIDSlicerLib.Panel.Controller import Panel
+from CaLIDSlicerLib.Panel.Dropping import Dropping
 from CaLIDSlicerLib.Panel.Parameters import Parameters
 from CaLIDSlicerLib.Panel.Services import PanelServices
 from CaLIDSlicerLib.Panel.Wiring import realServices
@@ -61,6 +64,7 @@ class CaLIDSlicer(ScriptedLoadableModule):
             "of the Automated Cardiac Diagnosis Challenge (O. Bernard et al., IEEE TMI 37(11):2514-2525, 2018), "
             "so its weights are under CC BY-NC-SA 4.0; the code is under Apache-2.0."
         )
+        _offerToDicom()
         app = Host.application()
         if app:
             app.startupCompleted.connect(self._onStartupCompleted)
@@ -70,6 +74,15 @@ class CaLIDSlicer(ScriptedLoadableModule):
         Showing.begin(slicer.mrmlScene)
         Host.application().aboutToQuit.connect(Showing.end)  # the panel may never be opened, and Python ends first
         SampleData.registerSampleData(self.resourcePath(""))
+
+
+def _offerToDicom() -> None:
+    """Let Slicer's module *DICOM* load short-axis cines, in a Slicer that was built with it."""
+    try:
+        from CaLIDSlicerLib.Dicom.Plugin import registerPlugin
+    except ImportError:
+        return
+    registerPlugin()
 
 
 class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
@@ -119,6 +132,21 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
         with telling_in(CONSOLE):
             return Reconstruction(node, spacing, onProgress, onFinished, workerCommand=self._workerCommand, **options)
 
+    def openStudy(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        stack: int | None = None,
+        onProgress: Callable[[Event], None] | None = None,
+        onFinished: Callable[[StudyOpening], None] | None = None,
+    ) -> StudyOpening:
+        """Start to look for the short-axis cine of a study; ``wait()`` returns its volume node.
+
+        :param paths: a folder of any depth, a zip archive, or files of DICOM.
+        :param stack: its number among several, as the report counts; ``None`` takes the short-axis cine.
+        """
+        with telling_in(CONSOLE):
+            return StudyOpening(paths, stack, onProgress, onFinished, workerCommand=self._workerCommand)
+
     def selfCheck(
         self,
         node,
@@ -137,7 +165,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
 class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel in Slicer: its life cycle, and all windows that it opens.
 
-    :param makeServices: of ``(logic, ask, tell, chooseFile, isInFront)``, for tests.
+    :param makeServices: of ``(logic, ask, tell, chooseFile, chooseStudy, read, isInFront)``, for tests.
     """
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
@@ -152,8 +180,11 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
-        services = self._makeServices(self.logic, self._ask, self._tell, self._chooseFile, self._isInFront)
+        services = self._makeServices(
+            self.logic, self._ask, self._tell, self._chooseFile, self._chooseStudy, self._read, self._isInFront
+        )
         self.panel, self._display = Panel(self.ui, services), services.display
+        self._dropping = Dropping(widget, self.panel.openStudy)
         self._display.begin(slicer.mrmlScene)
         self._display.listen(self.panel.onViews)
         scene = slicer.mrmlScene
@@ -209,6 +240,12 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _tell(self, error: str) -> None:
         slicer.util.errorDisplay(error, windowTitle=_("CaLID"))
+
+    def _chooseStudy(self) -> str:
+        return qt.QFileDialog.getExistingDirectory(self.parent, _("Open study"))
+
+    def _read(self, text: str) -> None:
+        slicer.util.infoDisplay(_("This is what the study holds."), windowTitle=_("CaLID"), detailedText=text)
 
     def _chooseFile(self) -> str:
         return qt.QFileDialog.getOpenFileName(self.parent, _("Import weights"), "", _("Published model (*.zip)"))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from calid.errors import CalidError, Cancelled
+from calid.options import Options
 
 
 class ScriptedJob:
@@ -51,6 +52,9 @@ class ScriptedLogic:
             raise self.refusal
         self.jobs.append(ScriptedJob(node, onProgress, onFinished, **options))
         return self.job
+
+    def openStudy(self, paths, onProgress, onFinished) -> ScriptedJob:
+        return self.start(paths, onProgress, onFinished, options=Options())
 
     def selfCheck(self, node, onProgress, onFinished, **options) -> ScriptedJob:
         return self.start(node, onProgress, onFinished, **options)
@@ -210,6 +214,8 @@ class ScriptedServices:
     asked: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     file: str = ""
+    folder: str = ""
+    texts: list[str] = field(default_factory=list)
     time: float = 0.0
     deviceError: CalidError | None = None
     devicesForgotten: int = 0
@@ -226,6 +232,12 @@ class ScriptedServices:
 
     def chooseFile(self) -> str:
         return self.file
+
+    def chooseStudy(self) -> str:
+        return self.folder
+
+    def read(self, text: str) -> None:
+        self.texts.append(text)
 
     def isInFront(self) -> bool:
         return self.inFront

@@ -224,10 +224,14 @@ def test_questions_and_errors_are_slicers_own_windows(module, services, monkeypa
     handed: list = []
     widget = module.CaLIDSlicerWidget(makeServices=lambda *given: handed.extend(given) or services)
     widget.setup()
-    _logic, ask, tell, _chooseFile, isInFront = handed
+    monkeypatch.setattr(
+        slicer.util, "infoDisplay", lambda text, windowTitle, detailedText: told.append((detailedText,))
+    )
+    _logic, ask, tell, _chooseFile, _chooseStudy, read, isInFront = handed
     assert ask("Start?") is True
     tell("Memory ran out.")
-    assert told == [("Memory ran out.", "CaLID")]
+    read("240 files")
+    assert told == [("Memory ran out.", "CaLID"), ("240 files",)]
     assert isInFront() is True
     widget.cleanup()
 

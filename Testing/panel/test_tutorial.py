@@ -28,7 +28,7 @@ def test_sparse_to_dense_on_a_small_sample_cine(module, lib, services, scene, ma
     ui = widget.ui
     shown = services.display.calls
 
-    assert ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 3 phases, 2.2 mm in-plane"  # step 2
+    assert ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 6 mm thick, 3 phases, 2.2 mm in-plane"  # step 2
 
     ui.spacingSpinBox.setValue(SPACING)  # step 3
     ui.applyButton.click()

@@ -24,7 +24,9 @@ CONSOLE: Words = {
     "lines": lambda _: "what the Python console says",
     "one_phase": lambda _: 'the current one with phases="current"',
     "output": lambda _: "give another output, or none for a new one",
-    "whole_stack": lambda _: "load the slices as one stack; a series for each slice has to be merged before",
+    "whole_stack": lambda _: (
+        "open the folder of the study with CaLIDSlicerLogic().openStudy(FOLDER), which makes one stack of them"
+    ),
 }
 
 _REPORT = "if the last words do not tell what to do, please report them"

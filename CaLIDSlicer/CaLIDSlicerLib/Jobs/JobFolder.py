@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from calid.errors import CalidError, OutOfResources
-from calid.protocol import INPUT_FILE, Job
+from calid.protocol import INPUT_FILE, Job, StudyJob
 
 
 class JobFolder:
@@ -27,31 +27,40 @@ class JobFolder:
         with _refusals(parent or tempfile.gettempdir()):
             self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
 
-    def write(self, phases: Sequence[np.ndarray], job: Job) -> Generator[None, None, None]:
+    def write(self, phases: Sequence[np.ndarray], job: Job | StudyJob) -> Generator[None, None, None]:
         """Write the job and its voxels, a phase in each step: a whole cine would freeze the window.
 
-        :param phases: (k, j, i) each, of one shape and type.
+        :param phases: (k, j, i) each, of one shape and type; none for a job that brings its own.
         :raises OutOfResources: if the disk does not take them.
         """
-        with _refusals(self.path.parent), open(self.path / INPUT_FILE, "wb") as file:
+        with _refusals(self.path.parent):
+            if phases:
+                yield from self._writeVoxels(phases)
+            job.write(self.path)
+
+    def _writeVoxels(self, phases: Sequence[np.ndarray]) -> Iterator[None]:
+        with open(self.path / INPUT_FILE, "wb") as file:
             shape, descr = (len(phases), *phases[0].shape), np.lib.format.dtype_to_descr(phases[0].dtype)
             header = {"descr": descr, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for voxels in phases:
                 file.write(np.ascontiguousarray(voxels).data)
                 yield
-            job.write(self.path)
 
     def read(self, fileName: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A result array; raises :class:`CalidError` if it is unreadable or not of the shape and type expected."""
-        try:
-            array = np.load(self.path / fileName)
-        except (OSError, ValueError) as error:
-            raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
+        array = self.load(fileName)
         if array.shape != shape or array.dtype != dtype:
             found = f"{array.dtype} {array.shape}, not {dtype} {shape}"
             raise CalidError(f"the worker's result {fileName} is {found}", "run it again")
         return array
+
+    def load(self, fileName: str) -> np.ndarray:
+        """A result array of any shape and type; raises :class:`CalidError` if it is unreadable."""
+        try:
+            return np.load(self.path / fileName)
+        except (OSError, ValueError) as error:
+            raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
 
     def remove(self, patience: float = 1.0) -> None:
         """Delete the folder; Windows may hold files of a killed process for a moment, so it is tried again."""

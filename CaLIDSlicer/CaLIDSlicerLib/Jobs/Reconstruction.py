@@ -72,7 +72,8 @@ class Reconstruction(WorkerJob):
         self._output = openOutput(source, items, voxels, self._grid, output, source.isCine(phases))
         self._items, self._missing = items, set(items)
         self._onPhase, self._isKept = onPhase, False
-        job = Job(stack.frame.tolist(), stack.positions.tolist(), options)
+        thickness = source.thickness(stack.gaps)
+        job = Job(stack.frame.tolist(), stack.positions.tolist(), options, thickness=thickness)
         self._facts: dict[str, Any] = {"spacing_mm": options.spacing, "seed": options.seed, "acquired": plan.acquired}
         if phases == "current" and source.sequence:
             self._facts[PHASE] = source.sequence.GetNthIndexValue(items[0])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calid.errors import CalidError, Cancelled, OutOfResources
-from calid.protocol import Event, Failed, Job
+from calid.protocol import Event, Failed, Job, StudyJob
 
 from .. import Host
 from .Errors import CONSOLE, errorFromEvent, errorFromExit
@@ -46,7 +46,7 @@ class WorkerJob:
         self,
         inputs: Mapping[str, Any],
         phases: Sequence[np.ndarray],
-        job: Job,
+        job: Job | StudyJob,
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Any], None] | None = None,
         workerCommand: Sequence[str] | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from ..Dicom.Nodes import gather, reportOf
+from ..Scene.NewCine import show
 from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import ijkToRasOf
 from .Advanced import PanelAdvanced
@@ -43,10 +46,18 @@ class Panel(VTKObservationMixin):
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
         self.run = PanelRun(
-            services, preparation, self._refresh, self._onVolume, self._results.takeBack, self._results.setReport
+            services,
+            preparation,
+            self._refresh,
+            self._onVolume,
+            self._results.takeBack,
+            self._results.setReport,
+            self._onStudy,
         )
         ui.applyButton.clicked.connect(self.onApply)
         ui.selfCheckButton.clicked.connect(self._onSelfCheck)
+        ui.openStudyButton.clicked.connect(self._onOpenStudy)
+        ui.studyReportButton.clicked.connect(self._onStudyReport)
         self._refresh()
 
     def setParameters(self, parameters: Any) -> None:
@@ -96,6 +107,25 @@ class Panel(VTKObservationMixin):
         self._understandAnew()
         if self._understanding is not None and not self._understanding.error:
             self.run.selfCheck(self._parameters, self._understanding)
+
+    def openStudy(self, paths: Sequence[str]) -> None:
+        """Open the study in these folders, archives or files, and choose its short-axis cine as the input."""
+        if self._parameters is not None and paths:
+            self.run.openStudy(paths)
+
+    def _onOpenStudy(self) -> None:
+        folder = self.services.chooseStudy()
+        self.openStudy([folder] if folder else [])
+
+    def _onStudyReport(self) -> None:
+        self.services.read(reportOf(self._parameters.input))
+
+    def _onStudy(self, study: Any) -> None:
+        gather(study)
+        if self._parameters is not None:
+            self._parameters.input = study.volume
+        if self.services.isInFront():
+            show(study.volume)
 
     def onViews(self) -> None:
         """The views show something else than before: press the buttons that say so."""
@@ -192,6 +222,8 @@ class Panel(VTKObservationMixin):
         ui.applyButton.setEnabled(state.applyEnabled)
         ui.keepPhasesCheckBox.setVisible(state.keepVisible)
         ui.selfCheckButton.setEnabled(state.selfCheckEnabled)
+        ui.openStudyButton.setEnabled(state.settingsEnabled and self._parameters is not None)
+        ui.studyReportButton.setVisible(bool(self._parameters is not None and reportOf(self._parameters.input)))
 
     def _showRun(self) -> None:
         run = self.run

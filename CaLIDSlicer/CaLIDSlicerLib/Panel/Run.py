@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -14,8 +14,8 @@ from calid.protocol import Event, Progress, Started, Warned
 from ..Scene.Provenance import FINISHED_PHASES, factOf
 from .Preparation import Preparation, Ready, phasesOf
 from .Services import PanelServices
-from .State import Activity, Plan, progressText
-from .Words import errorText, warningText
+from .State import Activity, Plan, openedText, progressText
+from .Words import errorText, sentence, warningText
 
 DOUBLE_CLICK_SECONDS = 0.5
 """The second click of a double click on Apply must not cancel what the first one started."""
@@ -29,6 +29,7 @@ class PanelRun:
         and with whether it was called with it before.
     :param onTakenBack: called when a job ended that left no volume, after ``onVolume`` was called with it.
     :param onReport: called with the report of a self-check that succeeded.
+    :param onStudy: called with what a study that was opened has brought into the scene.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class PanelRun:
         onVolume: Callable[[Any, bool], None],
         onTakenBack: Callable[[], None],
         onReport: Callable[[Any], None],
+        onStudy: Callable[[Any], None],
     ) -> None:
         self._services, self._preparation = services, preparation
         preparation.say = self._say
-        self._onChange, self._onReport = onChange, onReport
+        self._onChange, self._onReport, self._onStudy = onChange, onReport, onStudy
         self._onVolume, self._onTakenBack = onVolume, onTakenBack
         self.activity = Activity.NOTHING
         self.status = ""
@@ -92,6 +94,14 @@ class PanelRun:
             return self._preparation.forSelfCheck(parameters, understanding)
 
         self._start(Activity.SELF_CHECK, 1, prepare, launch)
+
+    def openStudy(self, paths: Sequence[str]) -> None:
+        """Start to open a study, which needs nothing to be installed; does nothing while something else runs."""
+
+        def launch(_options: Options) -> Any:
+            return self._services.logic.openStudy(paths, onProgress=self._onProgress, onFinished=self._onOpened)
+
+        self._start(Activity.STUDY, 0, lambda: Ready(Options(), []), launch)
 
     def cancel(self, keep: bool) -> None:
         """End what runs, unless it was started a moment ago.
@@ -173,6 +183,13 @@ class PanelRun:
         self._finish(job, lambda: _("The self-check is done."))
         if job.error is None:
             self._onReport(job.result)
+
+    def _onOpened(self, job: Any) -> None:
+        if job.error is None:
+            self._warnings = [sentence(remark) for remark in job.result.read.remarks]
+        self._finish(job, lambda: openedText(job.result))
+        if job.error is None:
+            self._onStudy(job.result)
 
     def _finish(self, job: Any, success: Callable[[], str]) -> None:
         self._job = None

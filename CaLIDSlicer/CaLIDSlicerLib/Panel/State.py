@@ -24,6 +24,7 @@ class Activity(Enum):
     PREPARING = auto()
     RECONSTRUCTION = auto()
     SELF_CHECK = auto()
+    STUDY = auto()
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,35 @@ def planFor(stack: SliceStack, spacing: float, isotropic: bool) -> Plan:
 def progressText(event: Event, phases: int) -> str:
     """One line for a running job; empty for an event that says nothing new.
 
-    :param phases: how many phases are reconstructed.
+    :param phases: how many phases are reconstructed; 0 while a study is opened.
     """
     if isinstance(event, Started):
         return _("{model} on {device}").format(model=event.model, device=event.device)
     if not isinstance(event, Progress):
         return ""
+    if phases == 0:
+        return _study(event)
     phase = _("Phase {phase} of {phases}").format(phase=event.phase + 1, phases=phases) if phases > 1 else ""
     return ", ".join(filter(None, (phase, _left(event))))
+
+
+def openedText(study: Any) -> str:
+    """Which stack of a study was taken, and what came with it.
+
+    :param study: ``Dicom.Nodes.OpenedStudy``.
+    """
+    parts = [_("Found: {what}").format(what=study.what)]
+    if study.read.stacks > 1:
+        parts.append(_("stack {number} of {count}").format(number=study.read.stack, count=study.read.stacks))
+    if study.longAxes:
+        parts.append(_("with {count} long-axis views").format(count=len(study.longAxes)))
+    return ", ".join(parts) + "."
+
+
+def _study(event: Progress) -> str:
+    if event.steps:
+        return _("Reading slice {step} of {steps} ...").format(step=event.step, steps=event.steps)
+    return _("{count} files so far ...").format(count=event.step)
 
 
 def _left(event: Progress) -> str:
@@ -123,7 +145,7 @@ def _left(event: Progress) -> str:
 
 def _understood(understanding: Any) -> str:
     if understanding is None:
-        return _("Choose a short-axis stack, or load one: Sample Data has two, under Cardiac.")
+        return _("Choose a short-axis stack, open a study, or take a sample: Sample Data has three, under Cardiac.")
     return understanding.error or understanding.text
 
 

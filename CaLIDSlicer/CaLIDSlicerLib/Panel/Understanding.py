@@ -27,7 +27,8 @@ COARSE_VOXELS = 500_000
 class Understanding:
     """What was understood of a node.
 
-    :param text: such as "10 slices, 8.0 mm apart (one gap of 16 mm), 30 phases, 1.4 mm in-plane"; empty on error.
+    :param text: such as "10 slices, 8.0 mm apart (one gap of 16 mm), 6 mm thick, 30 phases, 1.4 mm in-plane"; empty on
+        error.
     :param warnings: sentences on what looks wrong but does not prevent a reconstruction.
     :param phases: how many there are; 0 on error.
     :param stack: the first phase; ``None`` on error.
@@ -59,7 +60,7 @@ def understand(node) -> Understanding:
         text = _("There are {count} phases; only the current one can be reconstructed.")
         found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
-    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
+    return Understanding(describe(stack, gaps, phases, source.thickness(gaps)), found, source.phases, stack)
 
 
 def _warnings(first: SliceStack, others: Sequence[SliceStack]) -> list[str]:
@@ -104,11 +105,16 @@ def outputError(node, output, phases: str) -> str:
     return ""
 
 
-def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
-    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
+def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None, thickness: float | None = None) -> str:
+    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still.
+
+    :param thickness: of its slices in mm, ``None`` where nobody knows.
+    """
     common = common_gap(gaps)
     slices = _("{count} slices, {gap:.1f} mm apart").format(count=len(gaps) + 1, gap=common)
     parts = [slices + _otherGaps(gaps, common)]
+    if thickness is not None:
+        parts.append(_("{thickness:.3g} mm thick").format(thickness=thickness))
     if phases is not None:
         parts.append((_("{count} phases") if phases > 1 else _("{count} phase")).format(count=phases))
     rows, columns = (f"{spacing:.1f}" for spacing in stack.pixel_spacing)

@@ -23,6 +23,8 @@ def realServices(
     ask: Callable[[str], bool],
     tell: Callable[[str], None],
     chooseFile: Callable[[], str],
+    chooseStudy: Callable[[], str],
+    read: Callable[[str], None],
     isInFront: Callable[[], bool],
 ) -> PanelServices:
     """Those of Slicer."""
@@ -31,6 +33,8 @@ def realServices(
         ask=ask,
         tell=tell,
         chooseFile=chooseFile,
+        chooseStudy=chooseStudy,
+        read=read,
         understand=understand,
         dependencies=Dependencies(),
         findDevice=findDevice,

@@ -16,7 +16,7 @@ PANEL: Words = {
     "lines": lambda _: "what the Python console says",
     "one_phase": lambda _: 'only the phase that is shown now ("Phases")',
     "output": lambda _: 'choose another "Dense volume" under Output, or "Create new"',
-    "whole_stack": lambda _: "load the slices as one stack; a series for each slice has to be merged before",
+    "whole_stack": lambda _: 'open the folder of the study with "Open study ...", which makes one stack of them',
 }
 
 

@@ -19,6 +19,7 @@ import vtk
 from calid.errors import UnusableInput
 from calid.stacks.stack import GRID_TOLERANCE_MM, SliceStack
 
+from .SliceThickness import thicknessOf
 from .VolumeBridge import checkNode, checkVolume, ijkToRasOf, quoted, readStack
 
 MOST_PHASES = 200
@@ -101,6 +102,10 @@ class Source:
         if self.sequence is None:
             return [readStack(self.volume)]
         return [readStack(self._phaseNode(item), self._phaseName(item)) for item in items]
+
+    def thickness(self, gaps: np.ndarray) -> float | None:
+        """mm that each slice averages over, of slices ``gaps`` mm apart; ``None`` where nothing says it."""
+        return thicknessOf(gaps, self.sequence, self.volume, self.like)
 
     def _selectedItem(self) -> int:
         if self.sequence is None:

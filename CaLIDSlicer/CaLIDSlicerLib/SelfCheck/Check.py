@@ -53,7 +53,13 @@ class SelfCheck(WorkerJob):
         self._added = AddedNodes(self._source)
         self._checked: Checked | None = None
         options = options.changed(**chosen)
-        job = Job(self._stack.frame.tolist(), self._stack.positions.tolist(), options, SELF_CHECK)
+        job = Job(
+            self._stack.frame.tolist(),
+            self._stack.positions.tolist(),
+            options,
+            SELF_CHECK,
+            thickness=self._source.thickness(self._stack.gaps),
+        )
         super().__init__(self._source.nodes, [self._stack.voxels[0]], job, onProgress, onFinished, workerCommand)
 
     def _outcome(self) -> SelfCheckReport | None:

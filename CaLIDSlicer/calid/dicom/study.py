@@ -21,9 +21,9 @@ from calid.dicom.pixels import Pixels
 from calid.dicom.privacy import Privacy
 from calid.dicom.quiet import quiet
 from calid.dicom.remarks import Remark, Topic, note, suspicious
-from calid.dicom.slices import Content, slices_of
+from calid.dicom.slices import slices_of
 from calid.dicom.sources import LeftOut, Opener, Source, find_sources
-from calid.dicom.views import Role, View, views_of
+from calid.dicom.views import View, long_axes_of, views_of
 from calid.dicom.words import describe, gathered, listed
 from calid.errors import UnusableInput
 from calid.naming import naming
@@ -66,12 +66,8 @@ class Study:
         return len({view.slices[0].first.patient for view in self.views})
 
     def long_axes(self, stack: View) -> tuple[View, ...]:
-        """The long-axis cines of the study that a stack is from: other witnesses of the same heart."""
-        return tuple(
-            view
-            for view in self.single
-            if view.role is Role.LONG_AXIS and view.content is Content.CINE and _study_of(view) == _study_of(stack)
-        )
+        """As :func:`calid.dicom.views.long_axes_of`."""
+        return long_axes_of(self.views, stack)
 
     def choose(self, number: int | None = None) -> tuple[int, list[Remark]]:
         """The number of the stack to take, from 1, and what is to be said of the choice.

@@ -89,6 +89,18 @@ def views_of(slices: Iterable[SliceCine]) -> list[View]:
     return sorted(views, key=_rank)
 
 
+def long_axes_of(views: Iterable[View], stack: View) -> tuple[View, ...]:
+    """The long-axis cines of the study that a stack is from: other witnesses of the same heart."""
+    return tuple(
+        view
+        for view in views
+        if not view.is_stack
+        and view.role is Role.LONG_AXIS
+        and view.content is Content.CINE
+        and _same_study(view, stack)
+    )
+
+
 def _rank(view: View) -> tuple[object, ...]:
     later = tuple(-value for value in view.started)
     contents = (Content.CINE, Content.STILL, Content.DYNAMIC)

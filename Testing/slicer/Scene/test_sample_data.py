@@ -14,6 +14,7 @@ import slicer
 from PIL import Image
 
 from calid.errors import Cancelled
+from calid.files.reading import read_stack
 from calid.phantom.beating_heart import make_phantom
 from CaLIDSlicerLib.Scene import SampleData
 from CaLIDSlicerLib.Scene.SampleData import (
@@ -21,12 +22,14 @@ from CaLIDSlicerLib.Scene.SampleData import (
     SUFFIX,
     SampleShape,
     addCine,
+    addHeart,
     addStill,
     loadCine,
     loadSample,
     loadStill,
     registerSampleData,
 )
+from CaLIDSlicerLib.Scene.SliceThickness import thicknessOf
 from CaLIDSlicerLib.Scene.VolumeBridge import readStack, voxelsOf
 
 RESOURCES = Path(__file__).parents[3] / "CaLIDSlicer" / "Resources"
@@ -89,10 +92,10 @@ def sources(monkeypatch):
     return found
 
 
-def test_both_samples_are_offered_with_a_thumbnail(sources):
+def test_all_samples_are_offered_with_a_thumbnail(sources):
     registerSampleData(RESOURCES)
     assert {source.category for source in sources} == {"Cardiac"}
-    assert len({source.sampleName for source in sources}) == 2
+    assert len({source.sampleName for source in sources}) == 3
     for source in sources:
         assert source.loadFileTypes == FILE_TYPE
         assert source.fileNames.endswith(SUFFIX)
@@ -127,6 +130,25 @@ def test_what_is_downloaded_is_read_as_the_sample(application, browser, sources,
     volumes = [volume for source in sources for volume in loadSample(download(source, tmp_path))]
     assert [volume.GetName() for volume in volumes] == [source.nodeNames for source in sources]
     assert browser().GetProxyNode(browser().GetMasterSequenceNode()) is volumes[0]
+
+
+def test_the_real_heart_is_that_of_the_file_with_its_times_and_thickness(browser):
+    stack = read_stack(RESOURCES / "SampleData" / "SunnybrookCine.seq.nrrd")
+    proxy = addHeart()
+    sequence = browser().GetMasterSequenceNode()
+    assert browser().GetProxyNode(sequence) is proxy
+    assert [float(sequence.GetNthIndexValue(n)) for n in range(20)] == pytest.approx(1000 * np.array(stack.times))
+    assert browser().GetPlaybackRateFps() == pytest.approx(1000 / 37.95)
+    for phase in (0, 19):
+        np.testing.assert_array_equal(voxelsOf(sequence.GetNthDataNode(phase)), stack.voxels[phase])
+    np.testing.assert_allclose(readStack(proxy).affine, np.diag([-1, -1, 1, 1]) @ stack.affine, atol=1e-4)
+    assert thicknessOf(stack.gaps, sequence, proxy) == 10
+    assert proxy.GetDisplayNode().GetAutoWindowLevel() == 0
+
+
+def test_the_phantom_says_how_thick_its_slices_are(browser):
+    addCine(SMALL)
+    assert thicknessOf(np.array([10.0]), browser().GetMasterSequenceNode()) == 6
 
 
 def test_a_file_that_names_no_sample_is_none(application, tmp_path):
