@@ -12,7 +12,7 @@ import slicer
 from calid.protocol import StudyRead, ViewRead
 from calid.stacks.stack import SliceStack
 
-from ..Scene.NewCine import LPS_TO_RAS, addCineOf, addSequence, addVolume, browserOf, playSequence
+from ..Scene.NewCine import LPS_TO_RAS, addCineOf, addVolume, browserOf, newSequence, playSequence
 from ..Scene.SliceThickness import writeThickness
 from ..Scene.VolumeBridge import freeName
 from ..Translation import _
@@ -100,7 +100,7 @@ def _addLongAxis(view: ViewRead, voxels: np.ndarray, browser):
     affine = LPS_TO_RAS @ np.array(view.frame)
     affine[:3, 2] *= view.thickness or _USUAL_THICKNESS
     name = freeName(slicer.mrmlScene, view.description or _("Long axis"))
-    sequence = addSequence(voxels, affine, view.times, name)
+    sequence = newSequence(voxels, affine, view.times, name)
     writeThickness(sequence, view.thickness)
     return playSequence(sequence, name, browser)
 

@@ -12,6 +12,7 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..Dicom.Nodes import gather, reportOf
+from ..Scene.CineInput import browsersShowing
 from ..Scene.NewCine import show
 from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import ijkToRasOf
@@ -41,6 +42,7 @@ class Panel(VTKObservationMixin):
         self._understanding: Any = None
         self._understoodNode: Any = None
         self._geometry: Any = None
+        self._isPlayed = False
         self._earlierResult: Any = None
         preparation = Preparation(services)
         self._results = PanelResults(ui, services)
@@ -166,8 +168,9 @@ class Panel(VTKObservationMixin):
             self._parameters.result, self._earlierResult = self._earlierResult, None
 
     def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
-        """Look again: a selector takes a node before its voxels and its geometry are loaded; not while a cine plays."""
-        if self._understanding.error or _geometryOf(self._understoodNode) != self._geometry:
+        """Look again: a selector takes a node before it is loaded and plays a cine; not while a cine plays."""
+        node = self._understoodNode
+        if self._understanding.error or _geometryOf(node) != self._geometry or _isPlayed(node) != self._isPlayed:
             self._understandAnew()
 
     def _understandAnew(self) -> None:
@@ -175,6 +178,7 @@ class Panel(VTKObservationMixin):
         if node is not self._understoodNode:
             self._watchInput(node)
         self._geometry = _geometryOf(node)
+        self._isPlayed = _isPlayed(node)
         self._understanding = self.services.understand(node) if node is not None else None
         self._refresh()
 
@@ -235,6 +239,11 @@ class Panel(VTKObservationMixin):
 
 def _geometryOf(node: Any) -> Any:
     return ijkToRasOf(node).tolist() if node is not None and node.IsA("vtkMRMLVolumeNode") else None
+
+
+def _isPlayed(node: Any) -> bool:
+    """Whether a volume shows a phase of a cine."""
+    return node is not None and node.IsA("vtkMRMLVolumeNode") and bool(browsersShowing(node))
 
 
 def _changesOf(node: Any) -> tuple[int, ...]:

@@ -39,18 +39,18 @@ def addCineOf(stack: SliceStack, name: str, browser=None):
     :param browser: that plays it in step with others; ``None`` makes one, which plays it at the speed of a heart.
     """
     name = freeName(slicer.mrmlScene, name)
-    sequence = addSequence(stack.voxels, stack.affine, stack.times and [1000 * time for time in stack.times], name)
+    sequence = newSequence(stack.voxels, stack.affine, stack.times and [1000 * time for time in stack.times], name)
     writeThickness(sequence, stack.thickness)
     return playSequence(sequence, name, browser)
 
 
-def addSequence(voxels: np.ndarray, ijkToRas: np.ndarray, times: Sequence[float] | None, name: str):
-    """Add a sequence of volumes to the scene and return its node.
+def newSequence(voxels: np.ndarray, ijkToRas: np.ndarray, times: Sequence[float] | None, name: str):
+    """A sequence of volumes, in no scene yet.
 
     :param voxels: (phases, k, j, i).
     :param times: ms of each phase, ``None`` where they are not known.
     """
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", f"{name} sequence")
+    sequence = _sequence(name)
     sequence.SetIndexName("phase" if times is None else "time")
     sequence.SetIndexUnit("" if times is None else "ms")
     sequence.SetIndexType(sequence.NumericIndex)
@@ -60,21 +60,22 @@ def addSequence(voxels: np.ndarray, ijkToRas: np.ndarray, times: Sequence[float]
 
 
 def readSequence(path: str | Path, name: str):
-    """Add the sequence that a .seq.nrrd file holds to the scene and return its node.
+    """The sequence that a .seq.nrrd file holds, in no scene yet.
 
     :raises UnusableInput: naming the file, if it cannot be read.
     """
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", f"{name} sequence")
+    sequence = _sequence(name)
     storage = slicer.vtkMRMLVolumeSequenceStorageNode()
     storage.SetFileName(str(path))
     if not storage.ReadData(sequence) or sequence.GetNumberOfDataNodes() == 0:
-        slicer.mrmlScene.RemoveNode(sequence)
         raise UnusableInput(f"{path} cannot be read as a sequence", "install the extension again")
     return sequence
 
 
 def playSequence(sequence, name: str, browser=None):
-    """Add a proxy that shows the selected phase of a sequence, in one grey scale for all, and return it.
+    """Add a sequence, and a proxy that shows its selected phase, in one grey scale for all; return the proxy.
+
+    The proxy comes first and the sequence whole: a selector that shows nothing takes the first node that it sees.
 
     :param browser: as in :func:`addCineOf`.
     """
@@ -84,6 +85,7 @@ def playSequence(sequence, name: str, browser=None):
     proxy.SetName(name)
     scene.AddNode(proxy)
     _addDisplay(proxy, *map(voxelsOf, phases))
+    scene.AddNode(sequence)
     isNew = browser is None
     if isNew:
         browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} browser")
@@ -116,6 +118,12 @@ def _stepOf(sequence) -> float:
     """ms from phase to phase."""
     times = phaseTimes(sequence)
     return float(np.diff(times).mean()) if times and len(times) > 1 and sequence.GetIndexUnit() else _USUAL_STEP_MS
+
+
+def _sequence(name: str):
+    sequence = slicer.vtkMRMLSequenceNode()
+    sequence.SetName(f"{name} sequence")
+    return sequence
 
 
 def _volume(voxels: np.ndarray, ijkToRas: np.ndarray, name: str):
