@@ -64,16 +64,17 @@ def test_a_cine_of_30_phases_does_not_freeze_the_window():
         with Silence() as showing:
             spin(lambda: job().volume, 120)
             waitForViews()
-            spin(1)
+            spin(2)
         with Silence() as adding:
             spin(lambda: len(job()._missing) < 3, 300)
         with Silence() as ending:
             status = waitForRun()
     assert "ready" in status, status
     assert parameters().result.GetAttribute("CaLID.model") == "repeat"
+    checkPlayback()
     assert choosing.cpu < 2 * MOST_SECONDS, choosing.cpu
     assert showing.cpu < SHOWING_SECONDS, showing.cpu
-    assert adding.cpu < 2 * MOST_SECONDS, adding.cpu  # 0.16 s on an idle machine, 0.22 s on a busy one
+    assert adding.cpu < MOST_SECONDS, adding.cpu
     assert ending.cpu < 2 * MOST_SECONDS, ending.cpu
 
 
@@ -92,6 +93,21 @@ def test_a_cancel_that_keeps_phases_or_takes_them_back_does_not_freeze_the_windo
             assert silence.cpu < most, (keeps, silence.cpu)
             sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
             assert sorted({node.GetNumberOfDataNodes() for node in sequences}) == [PHASES // 2, PHASES]
+
+
+def checkPlayback():
+    """All phases are there to be played, also those that came while another one was shown."""
+    sparse, dense = parameters().input, parameters().result
+    browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(dense)
+    assert browser.GetSequenceNode(dense).GetNumberOfDataNodes() == browser.GetNumberOfItems() == PHASES
+    assert ui().playButton.checked == browser.GetPlaybackActive()
+    browser.SetPlaybackActive(False)
+    spin(0.3)
+    assert not ui().playButton.checked
+    for phase in (PHASES // 2, PHASES - 1, 0):
+        browser.SetSelectedItemNumber(phase)
+        before, after = slicer.util.arrayFromVolume(sparse), slicer.util.arrayFromVolume(dense)
+        assert np.array_equal(after[0], before[0]), phase
 
 
 def makeCine():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import qt
 import slicer
-from driving import loadFromSampleData, ui
+from driving import loadFromSampleData, spin, ui
 from watching import Silence
 
 NAMES = ("CaLID phantom (cine)", "CaLID phantom")
@@ -35,9 +35,10 @@ def test_the_button_shows_the_cine_and_its_playback():
 def test_a_large_sample_is_computed_beside_the_window():
     from CaLIDSlicerLib.Scene.SampleData import SampleShape, addCine
 
+    spin(0.5)  # what an earlier test has left to the event loop is none of it
     with Silence() as silence:
         addCine(SampleShape(phases=6, slices=12, matrix=(256, 256)))
-    assert silence.cpu < 0.6, silence.cpu  # the computation takes seconds; what is left is the nodes, 0.2 to 0.3 s
+    assert silence.cpu < 0.2, silence.cpu
     assert progress() is None
 
 

@@ -90,7 +90,7 @@ class CineOutput:
             isFirst = not self._tracks
             if isFirst:
                 self._begin(arrays)
-            with self._shownOnce():
+            with self._shownOnce(number):
                 for track, array in zip(self._tracks, arrays, strict=True):
                     putPhase(track.sequence, self._indexValues[number], self._phaseNode(track, array, facts))
             self._finished.append(number)
@@ -181,15 +181,39 @@ class CineOutput:
         writeFacts(node, facts)
         return node
 
+    def _isShown(self, number: int) -> bool:
+        """Whether the browser shows this phase now: because it is selected, or the last one before that is there."""
+        master, selected = self.browser.GetMasterSequenceNode(), self.browser.GetSelectedItemNumber()
+        if master is None or selected < 0:
+            return True
+        item = self.sequence.GetItemNumberFromIndexValue(master.GetNthIndexValue(selected), False)
+        return item >= 0 and self.sequence.GetNthIndexValue(item) == self._indexValues[number]
+
     @contextmanager
-    def _shownOnce(self) -> Iterator[None]:
-        """Change what is played: the browser shows its phase once, at the end, for all views are drawn each time."""
-        with slicer.util.NodeModify(self.browser):
+    def _shownOnce(self, number: int | None = None) -> Iterator[None]:
+        """Change what is played: the browser shows its phase once, at the end, for all views are drawn each time.
+
+        :param number: of the only phase that changes; if another one is shown, the browser shows nothing anew.
+        """
+        before = self.browser.StartModify()
+        try:
             yield
-            for track in self._tracks:
-                if self.browser.GetProxyNode(track.sequence) is not track.proxy:
-                    self.browser.AddProxyNode(track.proxy, track.sequence, False)
+            isSeen = self._attachProxies() or number is None or self._isShown(number)
+        except BaseException:
+            self.browser.EndModify(before)
+            raise
+        if not isSeen:
+            self.browser.SetDisableModifiedEvent(before)  # it hears of the sequence with its own next change
+            return
+        self.browser.EndModify(before)
         if not Host.application():  # in which the browser shows it by itself
             logic = slicer.vtkSlicerSequencesLogic()
             logic.SetMRMLScene(self._source.scene)
             logic.UpdateProxyNodesFromSequences(self.browser)
+
+    def _attachProxies(self) -> bool:
+        """Have the tracks played by their proxy volumes; return whether any was not."""
+        loose = [track for track in self._tracks if self.browser.GetProxyNode(track.sequence) is not track.proxy]
+        for track in loose:
+            self.browser.AddProxyNode(track.proxy, track.sequence, False)
+        return bool(loose)

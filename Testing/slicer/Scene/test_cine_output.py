@@ -106,12 +106,30 @@ def test_phases_appear_one_by_one(makeCine, repeatingWorker):
     assert seen == [(1, False), (2, False), (3, False)]
 
 
-def test_what_is_played_is_shown_once_for_a_phase_and_once_at_the_end(makeCine, reconstruct, sequencesLogic):
+@pytest.mark.parametrize(("selected", "phases"), [(0, 1), (1, 2), (2, 3)])
+def test_a_cine_is_shown_anew_for_a_phase_that_is_seen_and_at_the_end(
+    makeCine, reconstruct, sequencesLogic, selected, phases
+):
     """All views are drawn each time; once more without the application, in which the browser shows it by itself."""
     cine, shown = makeCine(), []
+    cine.browser.SetSelectedItemNumber(selected)
     cine.proxy.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: shown.append(1))
-    reconstruct(cine.proxy, mask=True, uncertainty=True)
-    assert 4 <= len(shown) <= 2 * (3 + 1) + 2  # the first phase also makes the references
+    job = reconstruct(cine.proxy, mask=True, uncertainty=True)
+    assert 1 + phases <= len(shown) <= 2 * (phases + 1) + 2  # the first phase also makes the references
+    np.testing.assert_array_equal(voxelsOf(job.volume)[::2], cine.voxels[selected])
+
+
+def test_a_phase_that_is_not_seen_is_played_as_soon_as_it_is_selected(makeCine, repeatingWorker, sequencesLogic):
+    cine, seen = makeCine(), []
+
+    def look(job, number):
+        if number == 1:
+            assert job.sequence.GetNumberOfDataNodes() == 2
+            cine.browser.SelectNextItem()
+            seen.append(np.array_equal(voxelsOf(job.volume)[::2], cine.voxels[1]))
+
+    Reconstruction(cine.proxy, 4.0, onPhase=look, workerCommand=repeatingWorker).wait()
+    assert seen == [True]
 
 
 def test_a_proxy_switched_while_running_has_no_effect(makeCine, repeatingWorker, sequencesLogic):
