@@ -130,7 +130,7 @@ def _put_back(plan: DensePlan, shifts: np.ndarray) -> np.ndarray:
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(2,) the mean of two shifts that are alike, as if of one breath-hold; of others, which agree by chance, nothing."""
+    """(2,) the mean of two shifts that are alike, as those of one breath-hold are; nothing of others."""
     shorter = min(np.linalg.norm(one), np.linalg.norm(other))
     return (one + other) / 2 if np.linalg.norm(one - other) <= ALIKE * shorter else np.zeros(2)
 
