@@ -19,6 +19,7 @@ class Image:
     :param voxels: (k, j, i) or (phases, k, j, i), in the data type of the file.
     :param affine: IJK to LPS mm.
     :param index: of the phases, ``None`` where the file does not say.
+    :param thickness: mm that the slices average over, along i, j and k, not a number where the file does not say.
     :param remarks: sentences on what was decided in reading it, where the file contradicts itself.
     """
 
@@ -26,6 +27,20 @@ class Image:
     affine: np.ndarray
     index: PhaseIndex | None = None
     remarks: tuple[str, ...] = ()
+    thickness: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+
+
+THICKNESS = "slice_thickness_mm"
+"""Free key of NRRD and MetaImage: 3D Slicer keeps it as an attribute, and loses NRRD's own ``thicknesses``."""
+
+
+def thickness_from(text: str | None) -> float:
+    """mm, of the value of :data:`THICKNESS`; not a number where it is none that is possible."""
+    try:
+        mm = float(text or "")
+    except ValueError:
+        return math.nan
+    return mm if 0 < mm < math.inf else math.nan
 
 
 def check_sizes(sizes: Sequence[int], components: int = 1) -> None:

@@ -16,6 +16,7 @@ from nibabel import nifti1
 from nibabel.spatialimages import HeaderDataError
 
 from calid.errors import UnusableInput
+from calid.files.image import THICKNESS
 from calid.stacks.layout import Layout
 
 _META_TYPES = {
@@ -55,7 +56,10 @@ def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, 
         "encoding": "gzip",
         "space origin": _vector(layout.origin),
     }
-    keys = dict(metadata)
+    if layout.thickness is not None:
+        values = ["NaN" if np.isnan(mm) else f"{mm:.17g}" for mm in layout.thicknesses]
+        fields["thicknesses"] = " ".join([*values, *["NaN"] * is_sequence])
+    keys = {**_said(layout), **metadata}
     if is_sequence:
         name, unit, values, kind = _index(layout)
         fields |= {"labels": f'"" "" "" "{name}"', "units": f'"" "" "" "{unit}"'}
@@ -69,6 +73,11 @@ def nrrd_header(layout: Layout, metadata: Mapping[str, str], is_sequence: bool, 
     lines += [f"{name}:={_escaped(value)}" for name, value in keys.items()]
     text = "\n".join([*lines, "", ""]).encode()
     return _NRRD_START.ljust(length - len(text) - 1) + b"\n" + text
+
+
+def _said(layout: Layout) -> dict[str, str]:
+    """What a format has no field for, or none that all programs keep."""
+    return {} if layout.thickness is None else {THICKNESS: f"{layout.thickness:g}"}
 
 
 def _index(layout: Layout) -> tuple[str, str, list[str], str]:
@@ -102,6 +111,7 @@ def meta_header(layout: Layout, metadata: Mapping[str, str], compressed_bytes: i
         "CenterOfRotation": _join([0] * dimension),
         "ElementSpacing": _join([*layout.spacing, step][:dimension]),
         "DimSize": _join([*layout.sizes, layout.shape[0]][:dimension]),
+        **_said(layout),
         **metadata,
         "ElementType": f"MET_{_META_TYPES[layout.dtype.name]}",
         "ElementDataFile": "LOCAL",

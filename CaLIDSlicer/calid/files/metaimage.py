@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from calid.errors import UnusableInput
-from calid.files.image import Image, check_sizes, check_spacing
+from calid.files.image import THICKNESS, Image, check_sizes, check_spacing, thickness_from
 from calid.files.streams import check_memory
 from calid.stacks.phases import PhaseIndex
 
@@ -49,7 +49,8 @@ def read_metaimage(path: Path) -> Image:
     index = None
     if dimension == 4:
         index = PhaseIndex.even(image.GetOrigin()[3], image.GetSpacing()[3], image.GetSize()[3], "")
-    return Image(sitk.GetArrayFromImage(image), affine, index)
+    thickness = (thickness_from(header.get(THICKNESS)),) * 3
+    return Image(sitk.GetArrayFromImage(image), affine, index, thickness=thickness)
 
 
 def _header(path: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ import nrrd
 import numpy as np
 
 from calid.errors import UnusableInput
-from calid.files.image import Image, check_sizes, check_spacing
+from calid.files.image import THICKNESS, Image, check_sizes, check_spacing, thickness_from
 from calid.files.streams import DAMAGED, read_voxels
 from calid.stacks.phases import PhaseIndex
 
@@ -53,7 +53,7 @@ def read_nrrd(path: Path) -> Image:
         voxels = _voxels(file, path, header)
     if axis is not None:
         voxels = np.moveaxis(voxels, voxels.ndim - 1 - axis, 0)
-    return Image(np.ascontiguousarray(voxels), affine, header.index)
+    return Image(np.ascontiguousarray(voxels), affine, header.index, thickness=header.thickness)
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,17 @@ class NrrdHeader:
         origin = np.ravel(self.fields.get("space origin", np.zeros(3)))[:3]
         affine[:3, :3], affine[: len(origin), 3] = columns * self._mm, origin * self._mm
         return np.diag([*self._lps_signs, 1.0]) @ affine
+
+    @property
+    def thickness(self) -> tuple[float, float, float]:
+        """mm of a voxel along the axes of space: of its own field, or else for all of them of the free key."""
+        given = np.ravel(self.fields.get("thicknesses", []))
+        if len(given) == len(self.sizes):
+            space = [float(mm) for axis, mm in enumerate(given) if axis != self.phase_axis]
+            if np.isfinite(space).any():
+                i, j, k = (mm * self._mm if 0 < mm < math.inf else math.nan for mm in space)
+                return i, j, k
+        return (thickness_from(self.fields.get(THICKNESS)),) * 3
 
     @property
     def index(self) -> PhaseIndex | None:

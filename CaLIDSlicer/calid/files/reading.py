@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from calid.naming import naming
 from calid.stacks.axes import LAST, reordered, single_slice_last
 from calid.stacks.phases import PhaseIndex
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import LARGEST_OVERLAP
 
 _CONVERT = "convert it, for example: dcm2niix -z y -o OUT FOLDER; and pass the file of the short-axis series"
 
@@ -49,7 +51,9 @@ def read_with_remarks(path: str | Path) -> tuple[SliceStack, list[str]]:
         image = _read_image(path)
         _check_slices(image)
         times = None if image.index is None else image.index.times
-        return SliceStack.from_affine(image.voxels, image.affine, times, image.index), list(image.remarks)
+        stack = SliceStack.from_affine(image.voxels, image.affine, times, image.index)
+        thickness = _thickness(image, stack)
+        return stack if thickness is None else replace(stack, thickness=thickness), list(image.remarks)
 
 
 def _read_image(path: Path) -> Image:
@@ -67,6 +71,12 @@ def _read_image(path: Path) -> Image:
     from calid.files.metaimage import read_metaimage  # SimpleITK takes longer to load than a refusal should
 
     return read_metaimage(path)
+
+
+def _thickness(image: Image, stack: SliceStack) -> float | None:
+    """mm along the slice axis, as the file says; what is not possible at these gaps is not believed."""
+    mm = image.thickness[stack.order[2]]
+    return mm if mm <= LARGEST_OVERLAP * float(stack.gaps.min()) else None
 
 
 def _check_slices(image: Image) -> None:

@@ -215,8 +215,19 @@ class _ZlibStream:
 
 
 def lost_in(path: str | Path, layout: Layout) -> list[str]:
-    """Sentences on what a file of this name cannot hold of a cine."""
-    suffix, index = suffix_of(Path(path)), layout.phase_index
+    """Sentences on what a file of this name cannot hold of a stack or a cine."""
+    suffix = suffix_of(Path(path))
+    return [*_lost_thickness(suffix, layout), *_lost_phases(suffix, layout)]
+
+
+def _lost_thickness(suffix: str, layout: Layout) -> list[str]:
+    if layout.thickness is None or not suffix.startswith(".nii"):
+        return []
+    return [f"{suffix} cannot hold that the slices are {layout.thickness:g} mm thick; .nrrd and .mha can"]
+
+
+def _lost_phases(suffix: str, layout: Layout) -> list[str]:
+    index = layout.phase_index
     if suffix.endswith(".nrrd") or layout.shape[0] == 1 or index is None:
         return []
     remedy = "; .seq.nrrd keeps them"

@@ -23,6 +23,7 @@ class Layout:
     :param times: seconds of each phase, or ``None``.
     :param order: which axis of the file i, j and k of the stack are.
     :param index: what the source calls the phases, or ``None``.
+    :param thickness: mm that each slice averages over, or ``None``.
     """
 
     shape: tuple[int, int, int, int]
@@ -31,19 +32,24 @@ class Layout:
     times: tuple[float, ...] | None = None
     order: tuple[int, int, int] = LAST
     index: PhaseIndex | None = None
+    thickness: float | None = None
 
     @classmethod
     def of(cls, stack: SliceStack, positions: np.ndarray | None = None, dtype: type | None = None) -> Layout:
         """The layout of a stack, or of one like it with slices at other ``positions`` (mm) or voxels of another type.
 
+        How thick slices at other positions are is not known: synthesised ones may be thinner than those acquired.
+
         :raises UnusableInput: if the slices are not equally far apart, for a file has one spacing.
         """
+        thickness = stack.thickness if positions is None else None
         positions = stack.positions if positions is None else positions
         affine = stack.frame.copy()
         affine[:3, 2] *= uniform_step(positions)
         phases, _, rows, columns = stack.voxels.shape
         shape = (phases, len(positions), rows, columns)
-        return cls(shape, np.dtype(dtype or stack.voxels.dtype), affine, stack.times, stack.order, stack.index)
+        kind = np.dtype(dtype or stack.voxels.dtype)
+        return cls(shape, kind, affine, stack.times, stack.order, stack.index, thickness)
 
     @property
     def sizes(self) -> list[int]:
@@ -64,6 +70,11 @@ class Layout:
     def directions(self) -> np.ndarray:
         """3 x 3 direction cosines, a column for each of i, j, k of the file."""
         return self.matrix[:3, :3] / self.spacing
+
+    @property
+    def thicknesses(self) -> list[float]:
+        """mm along i, j, k of the file, not a number across the slices."""
+        return [self.thickness or math.nan if axis == 2 else math.nan for axis in inverse(self.order)]
 
     @property
     def origin(self) -> np.ndarray:
