@@ -159,4 +159,4 @@ def test_the_slicer_side_finds_worker_weights_and_resources(tree, installed, run
     assert said[0] == str(modules)
     assert said[1] == "(32, 32, 5)"
     assert said[2].startswith("calid-sax-")
-    assert said[3] == "['CaLIDPhantom.png', 'CaLIDPhantomCine.png', 'SunnybrookCine.seq.nrrd']"
+    assert said[3] == "['CaLIDPhantom.png', 'CaLIDPhantomCine.png', 'SunnybrookCine.png', 'SunnybrookCine.seq.nrrd']"

@@ -87,7 +87,7 @@ def shownInRed():
 def test_a_series_for_each_slice_becomes_a_dense_beating_heart():
     with temporary() as folder:
         said = openStudy(scanned(folder))
-    assert said == "Found: short-axis cine, 5 slices x 6 phases, with 1 long-axis views."
+    assert said == "Found: short-axis cine, 5 slices x 6 phases, with a long-axis view."
     assert ui().understoodLabel.text == "5 slices, 10.0 mm apart, 6 mm thick, 6 phases, 3.0 mm in-plane"
     sparse = parameters().input
     assert shownInRed() == sparse.GetID()

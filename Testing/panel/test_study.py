@@ -51,7 +51,7 @@ def test_the_stack_of_a_study_becomes_the_input(empty, services, opened):
     assert empty.ui.inputSelector.currentNode() is study.volume
     assert textOf(empty.ui.understoodLabel) == "4 slices, 8.0 mm apart, 6 mm thick, 2 phases, 1.0 mm in-plane"
     said = textOf(empty.ui.statusLabel)
-    assert said == "Found: short-axis cine, 4 slices x 2 phases, stack 1 of 2, with 1 long-axis views."
+    assert said == "Found: short-axis cine, 4 slices x 2 phases, stack 1 of 2, with a long-axis view."
     assert textOf(empty.ui.notesLabel) == f"{REMARK}."
     assert empty.ui.openStudyButton.isEnabled()
     assert empty.ui.applyButton.text() == "Apply"

@@ -6,6 +6,7 @@ The value is a function with the same parameters; ``None`` stands for something 
   ``Base/Python/slicer/parameterNodeWrapper/``
 - ``Modules/Scripted/SampleData/SampleData.py``; the extension PyTorch's ``PyTorchUtils/PyTorchUtils.py``
 - ``Base/QTCore/qSlicerCoreApplication.h``, ``Base/QTGUI/qSlicerApplication.h``, Qt's ``QCoreApplication``
+- ``Modules/Scripted/DICOMPlugins/DICOMScalarVolumePlugin.py``, ``ctkDICOMDatabase.h``
 - ``Modules/Loadable/Sequences/qSlicerSequencesModule.h``, ``Base/QTCore/qSlicerAbstractCoreModule.h``
 """
 
@@ -90,7 +91,10 @@ APPLICATION: dict[str, Callable | None] = {
     "slicer.app.temporaryPath": None,
     "slicer.app.testingEnabled": lambda: None,
     "slicer.app.connect": lambda signal, receiver: None,
+    "slicer.dicomDatabase": None,
+    "slicer.dicomDatabase.fileValue": lambda fileName, tag: None,
     "slicer.modules": None,
+    "slicer.modules.dicomPlugins": None,
     "slicer.modules.sequences": None,
     "slicer.modules.sequences.logic": lambda: None,
     "slicer.modules.sequences.showSequenceBrowser": lambda browserNode: None,

@@ -124,8 +124,9 @@ def openedText(study: Any) -> str:
     parts = [_("Found: {what}").format(what=study.what)]
     if study.read.stacks > 1:
         parts.append(_("stack {number} of {count}").format(number=study.read.stack, count=study.read.stacks))
-    if study.longAxes:
-        parts.append(_("with {count} long-axis views").format(count=len(study.longAxes)))
+    count = len(study.longAxes)
+    if count:
+        parts.append(_("with {count} long-axis views").format(count=count) if count > 1 else _("with a long-axis view"))
     return ", ".join(parts) + "."
 
 
