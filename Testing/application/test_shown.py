@@ -229,6 +229,18 @@ def test_a_volume_chosen_in_one_view_changes_this_view_only():
     assert abs(offsets[0] - offsets[1]) < 1e-3
 
 
+def test_a_volume_that_is_loaded_has_no_colours_of_a_result_over_it():
+    loadSample(phases=4, **SMALL)
+    dense = reconstructed()
+    press(ui().uncertaintyButton)
+    press(ui().synthesisedButton)
+    check(dense)
+    other = loadSample(phases=4, **SMALL)
+    spin(0.5)
+    assert [layers(name) for name in DENSE] == [(other.GetID(), None, None)] * 3
+    check(dense)
+
+
 def test_a_second_result_takes_the_place_of_the_first():
     loadSample(**SMALL)
     first = reconstructed()

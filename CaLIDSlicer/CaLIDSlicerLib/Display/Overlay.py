@@ -7,11 +7,11 @@ import math
 import numpy as np
 import slicer
 
-from ..Scene.Provenance import MASK_ROLE, UNCERTAINTY_ROLE
+from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from ..Scene.VolumeBridge import sampleOf, voxelsOf
-from .Layout import DENSE_VIEWS, SliceView, viewsOnScreen, viewsShowing
+from .Layout import DENSE_VIEWS, SliceView, sliceViews, viewsOnScreen, viewsShowing
 from .Modules import moduleLogic
-from .Shown import isInFront
+from .Shown import isInFront, resultsIn
 
 UNCERTAINTY_OPACITY = 0.6
 MASK_OPACITY = 0.3
@@ -72,6 +72,24 @@ def colourByUncertainty(spread) -> None:
         display.SetAutoThreshold(False)
         display.SetThreshold(_HIDDEN_SHARE * high, float(max(values.max(), high)))
         display.SetApplyThreshold(True)
+
+
+def takeOffOthers(scene) -> None:
+    """Take the colours and marks of a result out of the dense views that show a volume it has nothing to do with.
+
+    Slicer shows a volume that is loaded in all views, and leaves what lies over it.
+    """
+    results = resultsIn(scene)
+    for view in sliceViews(scene, DENSE_VIEWS):
+        shown = view.layers.GetBackgroundVolumeID()
+        for result in results:
+            spread, mask = (result.GetNodeReferenceID(role) for role in (UNCERTAINTY_ROLE, MASK_ROLE))
+            if shown in (None, result.GetID(), result.GetNodeReferenceID(INPUT_ROLE), spread, mask):
+                continue
+            if spread and view.layers.GetForegroundVolumeID() == spread:
+                view.layers.SetForegroundVolumeID(None)
+            if mask and view.layers.GetLabelVolumeID() == mask:
+                view.layers.SetLabelVolumeID(None)
 
 
 def showLegend(volume, logic=None) -> None:

@@ -22,7 +22,7 @@ from .Layout import (
     leaveOwnLayout,
     sliceViews,
 )
-from .Overlay import showLegend
+from .Overlay import showLegend, takeOffOthers
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
 from .Shown import comparedVolume, isChartShown, resultsIn
@@ -113,6 +113,7 @@ class ViewWatch(VTKObservationMixin):
         if arrangement(self._scene) in OWN_LAYOUTS:
             dressViews(self._scene)  # those that a toolbar has brought up
         self._together.keep(twinsIn(self._scene))
+        takeOffOthers(self._scene)
         for volume in resultsIn(self._scene):
             showLegend(volume)
         self._notes.write(self._scene)

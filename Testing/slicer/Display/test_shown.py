@@ -14,6 +14,7 @@ from CaLIDSlicerLib.Display.Layout import DENSE_VIEWS, SPARSE_VIEWS, sliceViews
 from CaLIDSlicerLib.Display.PhaseNote import phaseNote
 from CaLIDSlicerLib.Display.Playback import isWhole
 from CaLIDSlicerLib.Display.Shown import NOTHING
+from CaLIDSlicerLib.Scene.Provenance import INPUT_ROLE, UNCERTAINTY_ROLE
 
 from ..running import nodesOf, runToStall
 
@@ -41,6 +42,29 @@ def test_a_result_that_goes_leaves_what_was_seen_before_it(views, makeDense, sce
     scene.RemoveNode(second)
     assert Display.shownOf(first) == before
     assert backgrounds(scene) == [first.GetID()] * 3
+
+
+def test_a_volume_that_is_loaded_has_no_colours_of_a_result_over_it(views, makeDense, makeVolume, scene):
+    dense, other = makeDense(), makeVolume()
+    Display.showResult(dense)
+    Display.showUncertainty(dense)
+    Display.showSynthesised(dense)
+    assert Display.shownOf(dense).uncertainty
+    for view in layers(scene, DENSE_VIEWS):
+        view.SetBackgroundVolumeID(other.GetID())
+        assert view.GetForegroundVolumeID() is None
+        assert view.GetLabelVolumeID() is None
+
+
+def test_a_view_may_show_the_input_or_the_uncertainty_below_the_colours(views, makeDense, scene):
+    dense = makeDense()
+    Display.showResult(dense)
+    Display.showUncertainty(dense)
+    spread = dense.GetNodeReferenceID(UNCERTAINTY_ROLE)
+    for below in (dense.GetNodeReferenceID(INPUT_ROLE), spread, None):
+        for view in layers(scene, DENSE_VIEWS):
+            view.SetBackgroundVolumeID(below)
+            assert view.GetForegroundVolumeID() == spread
 
 
 def test_a_result_under_a_later_one_can_go_first(views, makeDense, scene):
