@@ -6,6 +6,7 @@ Standard library only: Slicer's own process makes these too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from typing import Any
@@ -49,6 +50,7 @@ class Options:
     :param align: breath-hold shifts of slices: ``"auto"`` takes them out before the gaps are filled and puts them back
         after it, so that acquired slices stay and the wall between them is continuous; ``"straight"`` leaves them out,
         so that acquired slices move too; ``"off"`` takes the slices as they are.
+    :param in_place: slices, counted from 1, that are left where they are, whatever shift is found of them.
     :param uncertainty: also return the standard deviation of the real slices that the model predicts.
     :param models: folder of the model weights; ``None`` finds the bundled ones.
     :raises UnusableInput: naming the option, for a value that is of another kind or out of range.
@@ -76,6 +78,9 @@ class Options:
         "breath-hold shifts: between the slices, of acquired slices too, or not at all",
         choices=("auto", "straight", "off"),
     )
+    in_place: tuple[int, ...] = _choice(
+        (), tuple, "slices that are not shifted, whatever is found; the first is 1", low=1, metavar="N,N"
+    )
     uncertainty: bool = _choice(False, bool, "also return the predicted standard deviation")
     models: str | None = _choice(None, str, "folder of model weights (default: the bundled ones)", metavar="DIR")
 
@@ -99,12 +104,20 @@ def _checked(name: str, value: Any, about: Any) -> Any:
         return str(value)
     if kind is bool:
         return bool(value)
+    if kind is tuple:
+        return tuple(sorted({_checked(name, each, {**about, "kind": int}) for each in _several(name, value)}))
     if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
         raise UnusableInput(f"{name} is {value!r}, not a{' whole' * (kind is int)} number", f"give {name} as a number")
     low, high = about["low"], about["high"]
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         raise UnusableInput(f"{name} is {value}", f"choose {_range(low, high)} for {name}")
     return kind(value)
+
+
+def _several(name: str, value: Any) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UnusableInput(f"{name} is {value!r}, not several numbers", f"give {name} as a list of whole numbers")
+    return value
 
 
 def _range(low: float | None, high: float | None) -> str:

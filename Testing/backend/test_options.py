@@ -28,6 +28,7 @@ options = st.builds(
     thickness=st.none() | st.floats(1, 20),
     acquired=st.sampled_from(["keep", "thin"]),
     align=st.sampled_from(["auto", "straight", "off"]),
+    in_place=st.lists(st.integers(1, 20)),
     device=st.sampled_from(["auto", "cpu", "cuda:1"]),
     models=st.none() | st.just("some folder"),
 )
@@ -46,8 +47,9 @@ def test_the_command_line_has_their_defaults_and_help() -> None:
     named = [each.name for each in fields(Options) if each.metadata["kind"] is not bool]
     add_options(parser, *named)
     assert chosen_options(parser.parse_args([])) == Options()
-    assert all(f"--{name}" in parser.format_help() for name in named)
+    assert all(f"--{name.replace('_', '-')}" in parser.format_help() for name in named)
     assert chosen_options(parser.parse_args(["--spacing", "1.5", "--seed", "7"])) == Options(spacing=1.5, seed=7)
+    assert chosen_options(parser.parse_args(["--in-place", "5,3"])).in_place == (3, 5)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,10 @@ def test_the_command_line_has_their_defaults_and_help() -> None:
         ({"seed": None}, "seed is None"),
         ({"steps": 0}, "steps is 0"),
         ({"detail": float("nan")}, "detail is nan"),
+        ({"in_place": 3}, "in_place is 3, not several numbers"),
+        ({"in_place": "3"}, "in_place is '3', not several numbers"),
+        ({"in_place": [3, 0]}, "in_place is 0"),
+        ({"in_place": [1.5]}, "in_place is 1.5, not a whole number"),
     ],
 )
 def test_a_value_that_is_none_is_refused_by_name(chosen: dict, said: str) -> None:
@@ -72,7 +78,9 @@ def test_a_value_that_is_none_is_refused_by_name(chosen: dict, said: str) -> Non
 
 
 def test_numbers_of_numpy_and_paths_become_pythons_own() -> None:
-    chosen = Options(spacing=np.float32(2), seed=np.int64(3), models=Path("folder"))
+    chosen = Options(spacing=np.float32(2), seed=np.int64(3), models=Path("folder"), in_place=np.array([4, 2, 4]))
+    assert chosen.in_place == (2, 4)
+    assert all(type(number) is int for number in chosen.in_place)
     assert [type(value) for value in (chosen.spacing, chosen.seed, chosen.models)] == [float, int, str]
 
 

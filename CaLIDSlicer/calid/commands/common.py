@@ -48,11 +48,22 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     declared = {each.name: each for each in fields(Options)}
     for name in names:
         about = declared[name].metadata
-        default = "" if declared[name].default is None else f" (default: {declared[name].default})"
+        default = "" if declared[name].default in (None, ()) else f" (default: {declared[name].default})"
         shown = {key: about[key] for key in ("metavar", "choices") if key in about}
         parser.add_argument(
-            f"--{name}", type=about["kind"], default=declared[name].default, help=about["help"] + default, **shown
+            f"--{name.replace('_', '-')}",
+            type=_whole_numbers if about["kind"] is tuple else about["kind"],
+            default=declared[name].default,
+            help=about["help"] + default,
+            **shown,
         )
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers: write it as 3,5") from error
 
 
 def chosen_options(args: argparse.Namespace, **others: Any) -> Options:

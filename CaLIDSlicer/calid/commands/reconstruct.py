@@ -21,7 +21,7 @@ from calid.naming import naming
 from calid.protocol import Done, Warned
 from calid.reconstruction.estimate import check_memory
 from calid.stacks.layout import Layout
-from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.plan import DensePlan, plan_slices, slice_indices
 from calid.stacks.stack import SliceStack, common_step, is_uniform
 from calid.stacks.thickness import choose_thickness
 from calid.worker.run import acquired_indices, peak_memory_bytes
@@ -41,7 +41,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_input(parser, "reconstruct")
     add = parser.add_argument
     add("output", type=Path, metavar="OUT", help=FORMATS)
-    add_options(parser, "spacing", "samples", "steps", "detail", "thickness", "acquired", "align")
+    add_options(parser, "spacing", "samples", "steps", "detail", "thickness", "acquired", "align", "in_place")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
     add("--dicom", type=Path, metavar="FOLDER", help="of a DICOM study, also write a derived series into a new folder")
@@ -60,6 +60,7 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     with naming(args.input):
         plan = plan_slices(stack.positions, options.spacing)
         choose_thickness(stack, options.thickness)
+        slice_indices(len(stack.positions), options.in_place)
         _check_one_spacing(stack, plan, options.spacing)
         check_memory(stack, plan, options)
     with ExitStack() as files:

@@ -19,7 +19,7 @@ from calid.model.gap import GapNet
 from calid.reconstruction.inplane import InplaneGrid, displaced
 from calid.reconstruction.intensity import IntensityScale
 from calid.stacks.padding import Padding
-from calid.stacks.plan import DensePlan
+from calid.stacks.plan import DensePlan, slice_indices
 from calid.stacks.stack import SliceStack
 
 ALIGNMENTS = ("auto", "straight", "off")
@@ -38,34 +38,40 @@ NOTABLE = 3.0
 class CommonFrame:
     """What was found of the shifts of a stack, and what is to be done about them.
 
-    :param pixels: (slices, 2) the shifts in pixels, down and to the right.
+    :param pixels: (slices, 2) the shifts that are taken out, in pixels, down and to the right.
+    :param in_place: slices, counted from 1, that are left where they are.
     """
 
     align: str
     shifts: Shifts
     pixels: np.ndarray
     padding: Padding
+    in_place: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, stack: SliceStack, align: str, thickness: float, net: GapNet) -> CommonFrame:
+    def of(
+        cls, stack: SliceStack, align: str, thickness: float, net: GapNet, in_place: tuple[int, ...] = ()
+    ) -> CommonFrame:
         """Look for shifts, unless ``align`` is ``"off"``.
 
         :param thickness: mm of the slices.
         :param net: predicts each slice from the others.
-        :raises UnusableInput: for an unknown alignment.
+        :param in_place: slices, counted from 1, whose shifts are found and told, and not taken out.
+        :raises UnusableInput: for an unknown alignment, or a slice that there is not.
         """
         if align not in ALIGNMENTS:
             raise UnusableInput(f"align is {align!r}", f"choose one of {', '.join(ALIGNMENTS)} for align")
         padding = Padding.of(stack.voxels)
         shifts = Shifts.none(len(stack.positions)) if align == "off" else _look(stack, thickness, net)
-        return cls(align, shifts, shifts.mm / np.array(stack.pixel_spacing), padding)
+        pixels = shifts.mm / np.array(stack.pixel_spacing)
+        pixels[slice_indices(len(pixels), in_place)] = 0
+        return cls(align, shifts, pixels, padding, in_place)
 
     @property
     def warnings(self) -> list[str]:
         """What a user should know of the shifts, in sentences; slices are counted from 1."""
-        done = "moved in place" if self.align == "straight" else "taken into account between the slices"
         found = [
-            f"slice {k + 1} is shifted by {mm:.1f} mm in its plane: {done}"
+            f"slice {k + 1} is shifted by {mm:.1f} mm in its plane: {self._done(k + 1)}"
             for k, mm in enumerate(self.shifts.lengths)
             if mm >= NOTABLE
         ]
@@ -73,10 +79,16 @@ class CommonFrame:
         capped = [f"slice {k + 1} seems to be shifted by more than {CAP:g} mm: left alone" for k in self.shifts.capped]
         return found + unsettled + capped
 
+    def _done(self, number: int) -> str:
+        if number in self.in_place:
+            return "left in place, as asked for"
+        return "moved in place" if self.align == "straight" else "taken into account between the slices"
+
     @property
     def facts(self) -> dict[str, Any]:
-        """For the provenance; shifts in mm, down the rows and along the columns."""
-        return {"align": self.align, "shifts_mm": self.shifts.mm.round(2).tolist()}
+        """For the provenance; shifts as they were found, in mm, down the rows and along the columns."""
+        found = self.shifts.mm.round(2).tolist()
+        return {"align": self.align, "shifts_mm": found, "in_place": list(self.in_place)}
 
     def straighten(self, stack: SliceStack) -> SliceStack:
         """The stack with the shifts taken out, in its own data type."""

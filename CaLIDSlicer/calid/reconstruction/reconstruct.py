@@ -23,7 +23,7 @@ from calid.reconstruction.gaps import OnPhase, Wanted, fill_gaps
 from calid.reconstruction.slab import Slabs
 from calid.stacks.check import check_stack
 from calid.stacks.padding import Padding
-from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.plan import DensePlan, plan_slices, slice_indices
 from calid.stacks.stack import SliceStack
 from calid.stacks.thickness import Thickness, choose_thickness
 from calid.version import __version__
@@ -82,13 +82,14 @@ def reconstruct(
     for finding in check_stack(stack):
         warnings.warn(str(finding), StackWarning, stacklevel=2)
     thickness = choose_thickness(stack, options.thickness)
+    slice_indices(len(stack.positions), options.in_place)
     keep = keeps_acquired(options)
     where = choose_device(options.device)
     model = load_model(options.models, where)
     sampling = choose_sampling(model, options)
     counts = len(stack.voxels), len(stack.positions), len(plan.positions)
     progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
-    frame = CommonFrame.of(stack, options.align, thickness.mm, model.gap)
+    frame = CommonFrame.of(stack, options.align, thickness.mm, model.gap, options.in_place)
     for warning in frame.warnings:
         progress(Warned(warning))
     straight = frame.straighten(stack)

@@ -69,6 +69,17 @@ class DensePlan:
         return [index for index, source in enumerate(self.acquired) if source is not None]
 
 
+def slice_indices(slices: int, numbers: Sequence[int]) -> list[int]:
+    """Which of some acquired slices are meant by ``numbers`` counted from 1, as people count.
+
+    :raises UnusableInput: for a number that no slice has.
+    """
+    for number in numbers:
+        if not 1 <= number <= slices:
+            raise UnusableInput(f"there is no slice {number} to be left in place", f"choose slices from 1 to {slices}")
+    return [number - 1 for number in numbers]
+
+
 def plan_slices(positions: Sequence[float] | np.ndarray, spacing: float) -> DensePlan:
     """Plan the dense stack of slices acquired at ``positions`` (mm, increasing), at most ``spacing`` mm apart.
 

@@ -62,7 +62,7 @@ def test_acquired_slices_are_untouched(run, tmp_path: Path, sparse: Path, stack:
 def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack) -> None:
     write_stack(cine, tmp_path / "cine.nrrd")
     options = ["--spacing", 3, "--samples", 4, "--steps", 5, "--seed", 6, "--align", "off", "--device", "cpu"]
-    options += ["--thickness", 7, "--acquired", "keep"]
+    options += ["--thickness", 7, "--acquired", "keep", "--in-place", "4,2"]
     extra = ["--detail", 0.25, "--uncertainty", tmp_path / "u.mha", "--mask", tmp_path / "m.nrrd"]
     extra += ["--models", find_models()]
     finished = run("succeed", "reconstruct", tmp_path / "cine.nrrd", tmp_path / "out.nrrd", *options, *extra)
@@ -83,6 +83,7 @@ def test_everything_that_can_be_asked_for(run, tmp_path: Path, cine: SliceStack)
         "seed": 6,
         "detail": 0.25,
         "align": "off",
+        "in_place": [2, 4],
         "device": "cpu",
     }
     assert expected.items() <= provenance.items()
@@ -156,6 +157,8 @@ def test_text_is_on_stderr_and_has_no_carriage_return_in_a_log(run, tmp_path: Pa
         (["sparse.nii.gz", "out.nrrd", "--spacing", "-1"], "a spacing of -1 mm is not possible", "at least 0.25"),
         (["sparse.nii.gz", "out.nrrd", "--thickness", "0"], "0 mm thick", "above 0"),
         (["sparse.nii.gz", "out.nrrd", "--thickness", "25"], "25 mm thick", "up to 24 mm"),
+        (["sparse.nii.gz", "out.nrrd", "--in-place", "2,5"], "there is no slice 5", "from 1 to 4"),
+        (["sparse.nii.gz", "out.nrrd", "--in-place", "0"], "in_place is 0", "at least 1"),
         (["sparse.nii.gz", "out.nrrd", "--spacing", "9"], "nothing to do", "below 8 mm"),
         (["sparse.nii.gz", "out.nrrd", "--phase", "2"], "there is no phase 2", "from 1 to 1"),
     ],

@@ -99,7 +99,7 @@ def test_what_is_left_alone_is_said(stack: SliceStack) -> None:
 def test_off_looks_for_nothing_and_an_unknown_choice_is_refused(stack: SliceStack, net: GapNet) -> None:
     there = CommonFrame.of(stack, "off", 8.0, net)
     assert there.straighten(stack) is stack
-    assert there.facts == {"align": "off", "shifts_mm": [[0.0, 0.0]] * 8}
+    assert there.facts == {"align": "off", "shifts_mm": [[0.0, 0.0]] * 8, "in_place": []}
     with pytest.raises(UnusableInput, match="align is 'on'"):
         CommonFrame.of(stack, "on", 8.0, net)
 
@@ -110,6 +110,14 @@ def test_a_shift_of_a_real_stack_is_found_and_told(stack: SliceStack, net: GapNe
     there = CommonFrame.of(moved, "auto", 8.0, net)
     assert np.linalg.norm(there.shifts.mm[4] - [6, -6]) <= 0.8
     assert any(line.startswith("slice 5 is shifted by") for line in there.warnings)
+    taken_back = CommonFrame.of(moved, "straight", 8.0, net, (5,))
+    others = [k for k in range(8) if k != 4]
+    np.testing.assert_array_equal(taken_back.straighten(moved).voxels[:, 4], moved.voxels[:, 4])
+    np.testing.assert_array_equal(taken_back.pixels[others], there.pixels[others])
+    assert taken_back.facts == {**there.facts, "align": "straight", "in_place": [5]}
+    assert any(line.endswith("left in place, as asked for") for line in taken_back.warnings)
+    with pytest.raises(UnusableInput, match="no slice 9"):
+        CommonFrame.of(moved, "auto", 8.0, net, (9,))
 
 
 def test_padding_moves_as_it_is(net: GapNet) -> None:

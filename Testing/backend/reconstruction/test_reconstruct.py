@@ -92,6 +92,7 @@ def test_thickness_is_told_with_its_source(sparse):
     [
         ({"thickness": 0}, "0 mm thick"),
         ({"thickness": 25}, "25 mm thick.*8 mm"),
+        ({"in_place": [40]}, "no slice 40"),
         ({"acquired": "thick"}, "acquired is 'thick'"),
         ({"acquired": "thin", "consistent": False}, "consistent"),
         ({"spacing": 0.2}, "0.2 mm is not possible"),
@@ -253,6 +254,10 @@ def test_a_shifted_slice_is_told_and_stays_and_what_is_around_it_follows():
     np.testing.assert_array_equal(auto.stack.voxels[:, ::2], sparse.voxels)
     assert abs(auto.provenance["shifts_mm"][3][0] - 6.8) < 0.8
     assert straight.provenance["align"] == "straight"
+    left = calid.reconstruct(sparse, spacing=4.0, device="cpu", align="straight", in_place=[4])
+    np.testing.assert_array_equal(left.stack.voxels[:, 6], sparse.voxels[:, 3])
+    assert left.provenance["in_place"] == [4]
+    assert left.provenance["shifts_mm"] == straight.provenance["shifts_mm"]
     unshifted = np.roll(sparse.voxels[0, 3], -4, axis=0)[8:-8, 8:-8].astype(float)
     moved = straight.stack.voxels[0, 6, 8:-8, 8:-8].astype(float)
     assert np.abs(moved - unshifted).mean() < np.abs(sparse.voxels[0, 3, 8:-8, 8:-8] - unshifted).mean() / 3
