@@ -25,7 +25,7 @@ DEFAULT_SAMPLES = 1
 DEFAULT_STEPS = 1
 DEFAULT_DETAIL = 0.0
 
-GAP_SECONDS = 3.0e-6
+GAP_SECONDS = 3.5e-6
 """Of one gap, by pixel of the model's grid."""
 DETAIL_SECONDS = 8.5e-6
 """Of detail for one slice in one step, by pixel of the model's grid, of which the step is an eighth."""
@@ -201,12 +201,11 @@ def _features(size: _Size, run: _Run) -> float:
 
 
 def _memory(size: _Size, run: _Run) -> int:
-    """Arrays, and on a CPU the features of one gap for each core."""
+    """The stack, one phase of the result and its sums (each is written when it is done), and the features of gaps."""
     phases, slices = size.shape[:2]
-    arrays = phases * size.sliceBytes * (slices + size.slicesOut * (1 + size.uncertainty))
-    sums = size.slicesOut * size.sliceBytes * (1 + size.uncertainty)
+    arrays = size.sliceBytes * (phases * slices + 2 * size.slicesOut * (1 + size.uncertainty))
     features = _workers(run) * _features(size, run) if run.onCpu else GB
-    return round(BASE_BYTES + arrays + sums + features)
+    return round(BASE_BYTES + arrays + features)
 
 
 def _seconds(size: _Size, run: _Run) -> float:
