@@ -67,15 +67,17 @@ def _run() -> None:
 def _beat(data: Path | None) -> list[Path]:
     from demo_beating import drawBeating, drawEndPhases, reconstructCine
     from demo_input import patientCine, realCine
+    from demo_pictures import beforeAndAfter, drawLongAxis
 
     with _timed("read the cine of a real heart" if not data else "read the patient's cine"):
         case = patientCine(data) if data else realCine()
     with _timed("reconstruct the cine by the command line"):
         dense = reconstructCine(case, SPACING, OUTPUT)
-    paths = [OUTPUT / "beating.gif", OUTPUT / "end_phases.png"]
+    paths = [OUTPUT / name for name in ("real_heart.png", "beating.gif", "end_phases.png")]
     with _timed("draw the beating heart"):
-        drawBeating(case, dense, paths[0])
-        drawEndPhases(case, dense, paths[1])
+        drawLongAxis(case, beforeAndAfter(case, dense), paths[0])
+        drawBeating(case, dense, paths[1])
+        drawEndPhases(case, dense, paths[2])
     return paths
 
 
@@ -106,10 +108,10 @@ def _readBack(volume, sparse: SliceStack) -> SliceStack:
 
 
 def _draw(case, dense: SliceStack, acquired: list[int | None]) -> list[Path]:
-    from demo_pictures import drawGap, drawLongAxis, renderable, viewOf
+    from demo_pictures import beforeAndAfter, drawGap, drawLongAxis, renderable, viewOf
     from demo_render import render
 
-    shown = {f"acquired, {case.sparse.gaps[0]:g} mm apart": case.sparse, f"CaLID, {dense.gaps[0]:.3g} mm": dense}
+    shown = beforeAndAfter(case, dense)
     truth = {"truth": case.truth} if case.truth else {}
     paths = [OUTPUT / name for name in ("long_axis.png", "gap.png", "volume_rendering.png")]
     drawLongAxis(case, shown | truth, paths[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from demo_input import DemoCase
-from demo_pictures import HALF_WIDTH_MM, alongLine, bounds, brightest, cropped, isApexFirst, planes, save, show
+from demo_pictures import HALF_WIDTH_MM, alongLine, beforeAndAfter, bounds, brightest, cropped, isApexFirst, planes, save, show
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -42,7 +42,7 @@ def reconstructCine(case: DemoCase, spacing: float, folder: Path) -> SliceStack:
 
 
 def drawBeating(case: DemoCase, dense: SliceStack, path: Path) -> None:
-    """An animated picture at the speed of the heart: the plane through both ventricles, sparse and dense."""
+    """An animated picture at the speed of the heart: the plane through both ventricles, sparse, linear and dense."""
     phases = _shownPhases(len(dense.voxels))
     seconds = CYCLE_SECONDS if dense.times is None else dense.times[-1] * len(dense.times) / (len(dense.times) - 1)
     frames = [Image.fromarray(frame) for frame in _frames(case, dense, phases)]
@@ -77,10 +77,10 @@ def _shownPhases(count: int) -> list[int]:
 def _frames(case: DemoCase, dense: SliceStack, phases: list[int]) -> Iterator[np.ndarray]:
     """(rows, columns) uint8 of each phase, in few greys: noise in all of them would fill the file."""
     points = next(iter(planes(case).values()))
-    titles = {f"acquired, {case.sparse.gaps[0]:g} mm apart": case.sparse, f"CaLID, {dense.gaps[0]:.3g} mm": dense}
+    titles = beforeAndAfter(case, dense)
     aspect = np.ptp(bounds(case.sparse)[[0, -1]]) / (2 * HALF_WIDTH_MM)
     for phase in phases:
-        figure, axes = plt.subplots(1, 2, figsize=(10, 5 * aspect + 0.5), dpi=90, layout="constrained")
+        figure, axes = plt.subplots(1, len(titles), figsize=(12, 4 * aspect + 0.5), dpi=80, layout="constrained")
         for axis, (title, stack) in zip(axes, titles.items(), strict=True):
             show(axis, alongLine(stack.voxels[phase], points), bounds(stack), case)
             axis.set_title(title, fontsize=10)

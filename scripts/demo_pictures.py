@@ -10,6 +10,8 @@ import numpy as np
 from demo_input import LEFT_CAVITY, RIGHT_VENTRICLE, DemoCase
 from demo_render import View
 
+from calid.baselines.methods import interpolate, linear_weights
+from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
 
 mpl.use("Agg")  # no display
@@ -19,6 +21,19 @@ HALF_WIDTH_MM = 75.0
 STEP_MM = 0.7
 RENDER_MARGIN_MM = 8.0
 PANEL_INCHES = 4.4
+
+
+def beforeAndAfter(case: DemoCase, dense: SliceStack) -> dict[str, SliceStack]:
+    """By title: what was acquired, linear interpolation, and the reconstruction at the same spacing."""
+    spacing = float(dense.gaps[0])
+    plan = plan_slices(case.sparse.positions, spacing)
+    voxels, _ = interpolate(linear_weights, case.sparse, plan)
+    linear = SliceStack(voxels, case.sparse.frame, plan.positions, case.sparse.times)
+    return {
+        f"acquired, {case.sparse.gaps[0]:g} mm apart": case.sparse,
+        f"linear, {spacing:.3g} mm": linear,
+        f"CaLID, {spacing:.3g} mm": dense,
+    }
 
 
 def drawLongAxis(case: DemoCase, stacks: dict[str, SliceStack], path: Path) -> None:

@@ -17,7 +17,7 @@ SPACING = 5.0
 def test_the_sample_cine_is_understood(module, lib, services, makeWidget):
     lib("Scene.SampleData").addCine()
     services.logic = module.CaLIDSlicerLogic([sys.executable, "-m", "calid.worker"])
-    assert makeWidget().ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 12 phases, 1.6 mm in-plane"
+    assert makeWidget().ui.understoodLabel.text() == "8 slices, 10.0 mm apart, 6 mm thick, 12 phases, 1.6 mm in-plane"
 
 
 def test_sparse_to_dense_on_a_small_sample_cine(module, lib, services, scene, makeWidget, pumpUntil):

@@ -229,7 +229,7 @@ def test_memory_that_is_not_there_is_refused_with_both_numbers(tmp_path, sparse,
     monkeypatch.setattr(estimate, "available_bytes", lambda: 2**28)
     assert run(sparse, tmp_path / "out.nrrd") == ExitCode.OUT_OF_RESOURCES
     said = capsys.readouterr().err
-    assert "0.547 GB of memory at least" in said
+    assert "0.488 GB of memory at least" in said
     assert "0.25 GB are free" in said
 
 
