@@ -58,13 +58,10 @@ def evaluate_dense(
 
 
 def _score(case: DenseCase, methods: Mapping[str, Method]) -> list[ScoredHeart]:
-    linear, seconds = fill(case, REFERENCE, methods[REFERENCE])
-    scored = [score(case, REFERENCE, linear, linear, seconds)]
-    for name, method in methods.items():
-        if name != REFERENCE:
-            dense, seconds = fill(case, name, method)
-            scored.append(score(case, name, dense, linear, seconds))
-    return scored
+    linear = fill(case, REFERENCE, methods[REFERENCE])
+    others = {name: method for name, method in methods.items() if name != REFERENCE}
+    scored = [score(case, REFERENCE, linear, linear.dense)]
+    return scored + [score(case, name, fill(case, name, method), linear.dense) for name, method in others.items()]
 
 
 def _draw(scored: Sequence[ScoredHeart], methods: Mapping[str, Method], real: Sequence[Path], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of dense truth: long-axis cuts of hearts and of real stacks, error along the gap and along the heart."""
+"""Pictures of dense truth: long-axis cuts of hearts and of real stacks, error along gap and heart, reliability."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from calid.baselines.methods import Method, interpolate, nearest_weights
 from calid.evaluation.dense.metrics import long_axes
-from calid.evaluation.dense.report import along
+from calid.evaluation.dense.reliability import DEVIATIONS, expected_coverage
+from calid.evaluation.dense.report import along, mean_coverage
 from calid.evaluation.dense.scoring import ScoredHeart, true_cut
 from calid.stacks.plan import plan_slices
 from calid.stacks.stack import SliceStack
@@ -22,12 +23,17 @@ REAL_SPACING = 1.25  # mm between the slices of a real stack as it is drawn
 
 
 def draw_figures(scored: Sequence[ScoredHeart], folder: Path) -> None:
-    """For each setting ``long_axis_SETTING.png``; ``along_the_gap.png`` and ``along_the_heart.png`` for all."""
+    """For each setting ``long_axis_SETTING.png``; ``along_the_gap.png`` and ``along_the_heart.png`` for all.
+
+    ``reliability.png`` where a method predicts deviations.
+    """
     settings = _by_setting(scored)
     for setting, part in settings.items():
         _save(_long_axis(part), folder / f"long_axis_{setting.replace('/', '-')}.png")
     _save(_curves(settings, "fractions", None, "fraction of the gap"), folder / "along_the_gap.png")
     _save(_curves(settings, "depths", DEPTHS, "from base to apex"), folder / "along_the_heart.png")
+    if any(s.coverage is not None for s in scored):
+        _save(_reliability(settings), folder / "reliability.png")
 
 
 def draw_real(stack: SliceStack, methods: Mapping[str, Method], path: Path) -> None:
@@ -100,6 +106,21 @@ def _curves(settings: Mapping[str, Sequence[ScoredHeart]], where: str, bins: int
         axis.set(title=setting, xlabel=label, ylabel="PSNR, dB", xlim=(0, 1))
     names = list(dict.fromkeys(s.method for part in settings.values() for s in part))
     figure.legend(names, loc="upper center", ncols=min(len(names), 7), fontsize=8, bbox_to_anchor=(0.5, 0))
+    return figure
+
+
+def _reliability(settings: Mapping[str, Sequence[ScoredHeart]]) -> Figure:
+    """Share of the truth within so many predicted deviations, and what it should be."""
+    figure = Figure(figsize=(5, 4))
+    axis = figure.subplots()
+    axis.plot(DEVIATIONS, expected_coverage(), color="black", linestyle=":", label="Laplace distribution")
+    for setting, part in settings.items():
+        for method in dict.fromkeys(s.method for s in part):
+            shares = mean_coverage([s for s in part if s.method == method])
+            if shares is not None:
+                axis.plot(DEVIATIONS, shares, marker="o", label=f"{setting} {method}")
+    axis.set(xlabel="predicted standard deviations", ylabel="share of the truth within", ylim=(0, 1))
+    axis.legend(fontsize=8)
     return figure
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from calid.evaluation.dense.reliability import DEVIATIONS
 from calid.evaluation.dense.scoring import METRICS, ScoredHeart
 from calid.evaluation.report import REFERENCE, estimate, format_rows
 
@@ -32,7 +33,8 @@ def write_slices(scored: Sequence[ScoredHeart], path: Path) -> None:
 def summarise(scored: Sequence[ScoredHeart]) -> dict[str, Any]:
     """By setting: its hearts, and by method every metric over hearts, and PSNR and SSIM at each fraction of the gap.
 
-    A metric has its mean over hearts with the 95 % interval over hearts, and its paired ``difference`` to linear.
+    A metric has its mean over hearts with the 95 % interval over hearts, and its paired ``difference`` to linear. What
+    predicts deviations has ``within``: the share of the truth within so many of them.
     """
     settings = dict.fromkeys(str(s.case.setting) for s in scored)
     return {setting: _summarise([s for s in scored if str(s.case.setting) == setting]) for setting in settings}
@@ -58,7 +60,16 @@ def _summarise_method(part: Sequence[ScoredHeart], reference: Sequence[ScoredHea
             summary[metric]["difference"] = estimate(metric, values - plain, hearts)
     summary["seconds"] = statistics.median(s.seconds for s in part)
     summary["fractions"] = along(part, "fractions")
+    shares = mean_coverage(part)
+    if shares is not None:
+        summary["within"] = dict(zip(map(str, DEVIATIONS), shares.tolist(), strict=True))
     return summary
+
+
+def mean_coverage(part: Sequence[ScoredHeart]) -> np.ndarray | None:
+    """(deviations,) over hearts; ``None`` where no deviation is predicted."""
+    shares = [s.coverage for s in part if s.coverage is not None]
+    return np.mean(shares, axis=0) if shares else None
 
 
 def along(part: Sequence[ScoredHeart], axis: str, bins: int | None = None) -> dict[str, dict[str, float]]:

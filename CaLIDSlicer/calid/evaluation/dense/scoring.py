@@ -10,6 +10,7 @@ import numpy as np
 from calid.baselines.methods import Method
 from calid.evaluation.dense import metrics
 from calid.evaluation.dense.cases import DenseCase
+from calid.evaluation.dense.reliability import coverage
 from calid.evaluation.scoring import check_dense
 
 METRICS = ("psnr", "ssim", "lax", "gc", "slab", "seam", "wins")
@@ -24,6 +25,8 @@ class ScoredHeart:
     :param scores: by name, :data:`METRICS`; of slices the mean.
     :param slices: by name, ``psnr``, ``ssim`` and ``wins``, (missing layers,) each.
     :param cut: (layers, columns) the long-axis cut through the middle row, 0..1.
+    :param coverage: share of the truth within each of :data:`~calid.evaluation.dense.reliability.DEVIATIONS`;
+        ``None`` for a method that predicts no deviation.
     """
 
     case: DenseCase
@@ -32,6 +35,7 @@ class ScoredHeart:
     slices: dict[str, np.ndarray]
     cut: np.ndarray
     seconds: float
+    coverage: np.ndarray | None = None
 
     @property
     def error(self) -> np.ndarray:
@@ -54,18 +58,28 @@ def true_cut(case: DenseCase) -> np.ndarray:
     return metrics.long_axes(case.scaled(case.volume), case.box)[0]
 
 
-def fill(case: DenseCase, name: str, method: Method) -> tuple[np.ndarray, float]:
-    """The dense volume (layers, rows, columns) that a method makes of the stack, 0..1, and the seconds it took."""
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """What a method makes of a stack: (layers, rows, columns) 0..1, the deviation it predicts, and the seconds."""
+
+    dense: np.ndarray
+    deviation: np.ndarray | None
+    seconds: float
+
+
+def fill(case: DenseCase, name: str, method: Method) -> Filled:
+    """The dense volume that a method makes of the stack."""
     started = time.perf_counter()
-    dense, _ = method(case.stack, case.plan)
+    dense, deviation = method(case.stack, case.plan)
     seconds = time.perf_counter() - started
     check_dense(name, dense, (1, *case.volume.shape))
-    return case.scaled(dense[0].astype(np.float32)), seconds
+    spread = None if deviation is None else case.scaled(deviation[0].astype(np.float32))
+    return Filled(case.scaled(dense[0].astype(np.float32)), spread, seconds)
 
 
-def score(case: DenseCase, name: str, dense: np.ndarray, linear: np.ndarray, seconds: float) -> ScoredHeart:
-    """Judge a dense volume, 0..1, beside the one of linear interpolation."""
-    truth, box, missing = case.scaled(case.volume), case.box, case.missing
+def score(case: DenseCase, name: str, filled: Filled, linear: np.ndarray) -> ScoredHeart:
+    """Judge a dense volume beside the one of linear interpolation."""
+    dense, truth, box, missing = filled.dense, case.scaled(case.volume), case.box, case.missing
     errors, plain = (metrics.squared_errors(volume, truth, missing, box) for volume in (dense, linear))
     slices = {
         "psnr": metrics.decibels(errors),
@@ -80,4 +94,6 @@ def score(case: DenseCase, name: str, dense: np.ndarray, linear: np.ndarray, sec
         "seam": metrics.seam(dense, truth, case.kept, box),
     }
     ordered = {metric: scores[metric] for metric in METRICS}
-    return ScoredHeart(case, name, ordered, slices, metrics.long_axes(dense, box)[0], seconds)
+    scored = (missing, *box)
+    within = None if filled.deviation is None else coverage((dense - truth)[scored], filled.deviation[scored])
+    return ScoredHeart(case, name, ordered, slices, metrics.long_axes(dense, box)[0], filled.seconds, within)

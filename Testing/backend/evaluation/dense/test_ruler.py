@@ -57,9 +57,8 @@ def heart_in(folder: Path) -> Path:
 
 
 def scores_of(case: DenseCase, name: str) -> dict[str, float]:
-    linear, _ = fill(case, "linear", make_method("linear"))
-    dense, seconds = fill(case, name, make_method(name))
-    return score(case, name, dense, linear, seconds).scores
+    linear, filled = (fill(case, each, make_method(each)) for each in ("linear", name))
+    return score(case, name, filled, linear.dense).scores
 
 
 @pytest.mark.parametrize("setting", ["10/8", "10/8+", "5/5"])
