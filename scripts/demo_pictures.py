@@ -143,9 +143,8 @@ def show(axis, image: np.ndarray, edges: np.ndarray, case: DemoCase) -> None:
 
 
 def brightest(case: DemoCase) -> float:
-    """The value that is drawn white, the same in all pictures of a case."""
-    rows, columns = heartBox(case, 10.0)
-    return float(np.percentile(case.sparse.voxels[0][:, rows, columns], 99.5))
+    """The value that is drawn white, the same in all pictures of a case: bright blood, and not the fat around it."""
+    return float(np.percentile(case.sparse.voxels[0][case.labels > 0], 99.9))
 
 
 def isApexFirst(case: DemoCase) -> bool:
