@@ -10,7 +10,18 @@ from pathlib import Path
 
 import numpy as np
 from demo_input import DemoCase
-from demo_pictures import HALF_WIDTH_MM, alongLine, beforeAndAfter, bounds, brightest, cropped, isApexFirst, planes, save, show
+from demo_pictures import (
+    HALF_WIDTH_MM,
+    alongLine,
+    beforeAndAfter,
+    bounds,
+    brightest,
+    cropped,
+    isApexFirst,
+    planes,
+    save,
+    show,
+)
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
