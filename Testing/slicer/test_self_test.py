@@ -66,6 +66,6 @@ def test_without_torch_the_model_is_skipped_with_the_reason_and_the_rest_runs(ma
 def test_a_worker_that_changes_acquired_slices_fails_the_self_test(makeTest, repeatingWorker):
     script = Path(repeatingWorker[-1])
     changed = "import numpy as np\nsave = np.save\nnp.save = lambda path, voxels: save(path, voxels + 1)"
-    script.write_text(script.read_text().replace("import numpy as np", changed, 1))
+    script.write_text(script.read_text(encoding="utf-8").replace("import numpy as np", changed, 1), encoding="utf-8")
     result = makeTest("test_stillBecomesDense").run(unittest.TestResult())
     assert "Mismatched elements" in result.failures[0][1]

@@ -142,7 +142,7 @@ def detach(stack: SliceStack, path: Path) -> None:
         origin = f"({','.join(map(repr, map(float, affine[:3, 3])))})"
         text = f"NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: {joined}\n"
         text += f"space directions: {vectors}\nspace origin: {origin}\nencoding: raw\nendian: little\n"
-        path.write_text(f"{text}data file: {path.stem}.raw\n")
+        path.write_text(f"{text}data file: {path.stem}.raw\n", encoding="utf-8")
         return
     spacing = np.linalg.norm(columns, axis=1)
     numbers = {
@@ -152,7 +152,7 @@ def detach(stack: SliceStack, path: Path) -> None:
     }
     lines = [f"{name} = {' '.join(map(repr, map(float, values)))}" for name, values in numbers.items()]
     lines += [f"DimSize = {joined}", "ElementType = MET_SHORT", f"ElementDataFile = {path.stem}.raw"]
-    path.write_text("\n".join(["NDims = 3", *lines]) + "\n")
+    path.write_text("\n".join(["NDims = 3", *lines]) + "\n", encoding="utf-8")
 
 
 def test_dicom_is_called_so(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_how_much_is_free(tmp_path: Pat
     path.write_text("old")
 
     def fill(partial: Path) -> None:
-        partial.write_text("half a fi")
+        partial.write_text("half a fi", encoding="utf-8")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OutOfResources, match=r"No space left on device \(\d+ MB free\)") as caught:

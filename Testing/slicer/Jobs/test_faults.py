@@ -38,7 +38,7 @@ def sleepingWorker(makeWorker):
     return makeWorker(IMPORTS + SLEEP_WITH_CHILD)
 
 
-def waitUntil(condition, seconds: float = 20.0) -> None:
+def waitUntil(condition, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

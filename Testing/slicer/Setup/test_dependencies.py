@@ -44,7 +44,7 @@ class Python:
     # slicer.packaging
 
     def load_requirements(self, path: str | Path) -> list[Requirement]:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
         return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
     def pip_check(self, req: str | Requirement | list[str | Requirement], _seen: set | None = None) -> bool:
@@ -66,7 +66,7 @@ class Python:
         assert not prompt_install
         assert not prompt_restart
         self.calls.append(("pip", requirements, requester))
-        self.constraints = Path(constraints).read_text()
+        self.constraints = Path(constraints).read_text(encoding="utf-8")
         self.work({Requirement(each).name: "1.0" for each in requirements})
 
     # PyTorchUtils
