@@ -159,7 +159,7 @@ def loadSample(phases: int = 0, **shape: Any) -> Any:
     if phases:
         shape["phases"] = phases
     made = (SampleData.addCine if phases else SampleData.addStill)(SampleData.SampleShape(**shape))
-    volume = SampleData._show(made)
+    volume = SampleData.show(made)
     panel().enter()
     spin(0.2)
     assert parameters().input is not None
