@@ -23,7 +23,7 @@ MINUTES = 60.0  # in seconds
 def test_the_tutorial_of_the_readme():
     needsModel()
     assert loadFromSampleData("CaLID phantom (cine)") is not None
-    assert "8 slices, 10.0 mm apart, 12 phases" in ui().understoodLabel.text
+    assert "8 slices, 10.0 mm apart, 6 mm thick, 12 phases" in ui().understoodLabel.text
     picture("start")
     reconstructed()
     compared()
