@@ -57,7 +57,7 @@ def assemble(view: View, pixels: Pixels, tell: Tell = lambda done, of: None) -> 
     """The stack of a view.
 
     :param tell: takes how many slices have been read, and of how many.
-    :raises UnusableInput: if too few slices can be read.
+    :raises UnusableInput: if too few slices can be read, or some have too few phases.
     """
     left_out: list[LeftOut] = []
     rescale, remarks = _needs_rescaling(view)
@@ -155,6 +155,7 @@ def _on_grid(slices: Sequence[Frames], grid: Grid) -> tuple[list[Frames], list[R
 
 def _in_step(slices: Sequence[Frames]) -> tuple[list[np.ndarray], tuple[float, ...], list[Remark]]:
     """Frames of all slices at the same fractions of the cycle, and these."""
+    _check_cycle(slices)
     reference = cycle.common_fractions([each.fractions for each in slices])
     steady = [each.voxels for each in slices if cycle.is_in_step(each.fractions, reference)]
     systole = cycle.end_systole(steady) if steady and len(reference) > 2 else None
@@ -166,6 +167,19 @@ def _in_step(slices: Sequence[Frames]) -> tuple[list[np.ndarray], tuple[float, .
         frames.append(cycle.resampled((each.voxels, each.fractions), reference, systole))
         remarks.append(_resampled(number, each, len(reference)))
     return frames, reference, remarks
+
+
+def _check_cycle(slices: Sequence[Frames]) -> None:
+    """Raise ``UnusableInput`` for slices of unequally many phases, too few to know how a heart moves between."""
+    fewest, most = (pick(slices, key=lambda each: len(each.fractions)) for pick in (min, max))
+    if cycle.FEWEST_PHASES > len(fewest.fractions) < len(most.fractions):
+        few, many = (f"{each.cine.first.source.name} has {len(each.fractions)}" for each in (fewest, most))
+        raise UnusableInput(
+            f"{few} phase{'s' * (len(fewest.fractions) > 1)}, but {many}, and fewer than {cycle.FEWEST_PHASES} are no "
+            "heart cycle that could be resampled",
+            "leave out the slices that have another number of phases, and run calid reconstruct again; or export them "
+            "again",
+        )
 
 
 def _resampled(number: int, each: Frames, phases: int) -> Remark:

@@ -18,6 +18,8 @@ _ACQUIRED = 0.05
 """Of a phase: nearer to an acquired one than this, it is that."""
 _NEAR_SYSTOLE = 0.12
 """Of the cycle: end-systole of a slice is looked for that near to the stack's."""
+FEWEST_PHASES = 5
+"""Of a slice that may be resampled: of fewer, linear interpolation invents the heart between them."""
 _CLEARLY_MORE = 1.05
 _COARSE = 64
 

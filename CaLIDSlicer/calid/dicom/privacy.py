@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from calid.errors import CalidError
 
 HIDDEN = "…"
 
@@ -18,3 +21,11 @@ class Privacy:
     def masked(self, text: str) -> str:
         """A text without them."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    @contextmanager
+    def masking(self) -> Iterator[None]:
+        """Keep them out of the messages of errors."""
+        try:
+            yield
+        except CalidError as error:
+            raise type(error)(self.masked(str(error)), error.terms) from error

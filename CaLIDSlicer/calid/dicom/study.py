@@ -72,13 +72,16 @@ class Study:
     def choose(self, number: int | None = None) -> tuple[int, list[Remark]]:
         """The number of the stack to take, from 1, and what is to be said of the choice.
 
-        :param number: asked for; ``None`` takes the best short-axis cine.
+        :param number: asked for; ``None`` takes the best short-axis cine or, if it is all there is, one phase of it.
         :raises UnusableInput: if there is none, or no way to tell which patient is meant.
         """
         with naming(self.path):
             if number is not None:
                 return self._asked(number), []
             cines = [n for n, view in enumerate(self.stacks, 1) if view.is_short_axis_cine]
+            if not cines and self._is_one_phase:
+                text = f"There is no short-axis cine; the only stack was taken, a {describe(self.stacks[0])}."
+                return 1, [note(Topic.VIEW, text)]
             if not cines:
                 raise UnusableInput(f"there is no short-axis cine; {self._found()}", self._instead())
             if len({self.stacks[n - 1].slices[0].first.patient for n in cines}) > 1:
@@ -95,19 +98,24 @@ class Study:
     def assemble(self, number: int | None = None, tell: Tell = lambda done, of: None) -> Assembled:
         """A stack with its pixels.
 
-        :param number: of the stack, from 1; ``None`` takes the best short-axis cine.
+        :param number: of the stack, from 1; ``None`` takes the one of :meth:`choose`.
         :param tell: takes how many slices have been read, and of how many.
         :raises UnusableInput: naming the path, if there is no such stack or it cannot be read.
         """
         chosen, remarks = self.choose(number)
         view = self.stacks[chosen - 1]
-        with naming(self.path), Opener() as opener, quiet():
+        with naming(self.path), self.privacy.masking(), Opener() as opener, quiet():
             made = assemble(view, Pixels(opener), tell)
         if view.kind is Kind.DERIVED:
             remarks.append(
                 suspicious(Topic.DERIVED, "Its pictures are derived from others, not as they were acquired.")
             )
         return replace(made, remarks=(*remarks, *self.remarks, *made.remarks))
+
+    @property
+    def _is_one_phase(self) -> bool:
+        """Whether there is nothing but a short-axis stack of a single phase, as after an export of end-diastole."""
+        return len(self.views) == 1 and self.views[0].is_short_axis_still
 
     def _asked(self, number: int) -> int:
         count = len(self.stacks)

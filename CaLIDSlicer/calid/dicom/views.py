@@ -70,6 +70,11 @@ class View:
         return self.is_stack and self.content is Content.CINE and self.role is Role.SHORT_AXIS
 
     @property
+    def is_short_axis_still(self) -> bool:
+        """Whether this is one phase of it."""
+        return self.is_stack and self.content is Content.STILL and self.role is Role.SHORT_AXIS
+
+    @property
     def started(self) -> tuple[float, ...]:
         """When its first slice was acquired, to sort by."""
         return min(cine.when for cine in self.slices)

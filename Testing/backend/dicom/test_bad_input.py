@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,35 @@ def test_a_ct_study(shots, tmp_path):
 def test_one_slice(shots, tmp_path):
     save([shot for shot in shots if shot.k == 2], tmp_path)
     refused(tmp_path, "no short-axis cine", "1 views of one or two slices")
+
+
+def test_one_phase_is_taken_where_it_is_all_there_is(heart, shots, tmp_path):
+    """As whoever sends end-diastole alone means it."""
+    save([shot for shot in shots if shot.t == 0], tmp_path)
+    made = read_study(tmp_path).assemble()
+    np.testing.assert_array_equal(made.stack.voxels, heart.voxels[:1])
+    (told,) = [str(remark) for remark in made.told if remark.topic is Topic.VIEW]
+    assert (
+        told == "There is no short-axis cine; the only stack was taken, a short-axis single-phase, 6 slices x 1 phase."
+    )
+
+
+def test_one_phase_is_not_taken_where_there_is_more(heart, shots, tmp_path):
+    """A choice between late enhancement and a map is nobody's but the user's."""
+    other = [shot for shot in shoot(heart, series=80, start=900, EchoTime=9.0) if shot.t == 3]
+    for shot in other:
+        shot.says["ImagePositionPatient"] = [float(at) + 400 for at in shot.says["ImagePositionPatient"]]
+    save([shot for shot in shots if shot.t == 0] + other, tmp_path)
+    refused(tmp_path, "no short-axis cine", "stack 1 is a short-axis single-phase", "stack number N")
+
+
+def test_a_refusal_names_the_file_but_not_the_patient(heart, tmp_path):
+    """Of three phases, one slice has lost one: a heart cycle that nobody can resample."""
+    three = replace(heart, voxels=heart.voxels[:3], times=None, index=None)
+    save([each for each in shoot(three, PatientName="Roe^Jane") if (each.k, each.t) != (4, 2)], tmp_path, "Roe")
+    message = refused(tmp_path, " has 2 phases, but ", " has 3, and fewer than 5")
+    assert "…0" in message
+    assert "Roe" not in message
 
 
 def test_a_transverse_stack_is_taken_only_when_asked_for(heart, shots, tmp_path):

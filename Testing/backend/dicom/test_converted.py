@@ -55,6 +55,21 @@ def test_one_file_for_each_slice(heart, tmp_path):
     assert made.stack.index.unit == "%"
 
 
+@pytest.mark.parametrize(("phases", "fewer"), [(3, 2), (4, 3), (8, 4), (2, 4)])
+def test_too_few_phases_to_resample_are_refused_by_name(heart, tmp_path, phases, fewer):
+    for k in range(6):
+        few = heart.voxels[: fewer if k == 4 else phases, k : k + 1]
+        nifti(tmp_path / f"series_{k}.nii.gz", few, affine_at(heart, k), thickness=THICKNESS)
+    low, high = sorted((phases, fewer))
+    with pytest.raises(UnusableInput) as caught:
+        read_study(tmp_path).assemble()
+    message = str(caught.value)
+    assert "series_4.nii.gz has" in message
+    assert f"has {low} phases, but" in message
+    assert f"has {high}, and fewer than 5" in message
+    assert "calid reconstruct" in caught.value.remedy
+
+
 def test_a_4d_file(heart, tmp_path):
     nifti(tmp_path / "300.nii", heart.voxels, heart.affine)
     made = read_study(tmp_path).assemble()
