@@ -18,6 +18,7 @@ from calid.errors import UnusableInput
 from calid.model.gap import GapNet
 from calid.reconstruction.inplane import InplaneGrid, displaced
 from calid.reconstruction.intensity import IntensityScale
+from calid.stacks.findings import NOTABLE_SHIFT
 from calid.stacks.padding import Padding
 from calid.stacks.plan import DensePlan, slice_indices
 from calid.stacks.stack import SliceStack
@@ -29,9 +30,6 @@ REACH = 0.5
 
 ALIKE = 0.5
 """Of the shorter of two shifts, that the longer may differ from it and still be of the same breath-hold."""
-
-NOTABLE = 3.0
-"""mm. From here on a shift is worth a warning: experts see it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,7 @@ class CommonFrame:
         found = [
             f"slice {k + 1} is shifted by {mm:.1f} mm in its plane: {self._done(k + 1)}"
             for k, mm in enumerate(self.shifts.lengths)
-            if mm >= NOTABLE
+            if mm >= NOTABLE_SHIFT
         ]
         unsettled = [f"slice {k + 1} may be shifted, but not certainly: left alone" for k in self.shifts.unsettled]
         capped = [f"slice {k + 1} seems to be shifted by more than {CAP:g} mm: left alone" for k in self.shifts.capped]

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+NOTABLE_SHIFT = 3.0
+"""mm. From here on the shift of a slice in its plane is worth a warning: experts see it."""
+
 
 class Kind(Enum):
     """What is wrong."""
