@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+import qt
 import slicer
-from driving import loadSample, needsModel, panel, parameters, reconstruct, spin, ui, waitForRun, widget
-from looking import cutOffInPanel, isInSight, panelWidth
+from driving import (
+    addResult,
+    loadSample,
+    needsModel,
+    panel,
+    parameters,
+    picture,
+    reconstruct,
+    spin,
+    ui,
+    waitForRun,
+    widget,
+)
+from looking import ARROW, cutOffChoices, cutOffInPanel, isInSight, panelWidth
 
 LONG = "Trust its slices no more than interpolated ones, and treat those next to it with caution. " * 6
 SIZES = ("1280x720", "1366x768")
@@ -30,6 +46,81 @@ def test_no_text_is_cut_off_however_long_it_is():
     spin(0.3)
     assert ui().verdictLabel.height < 40
     ui().advancedSection.collapsed = True
+
+
+def test_what_is_assumed_of_the_slices_can_be_chosen():
+    volume = loadSample(**SMALL)
+    ui().outputSection.collapsed, ui().advancedSection.collapsed = True, False
+    spin(0.3)
+    assert whole(ui().thicknessSpinBox) == "Automatic: 6 mm, from the file"
+    volume.RemoveAttribute("slice_thickness_mm")
+    panel().enter()
+    spin(0.3)
+    assert whole(ui().thicknessSpinBox) == "Automatic: 8 mm, assumed"
+    assert cutOffInPanel() == []
+    assert cutOffChoices() == []
+    bringIntoView(ui().acquiredComboBox)
+    picture("advanced")
+    ui().outputSection.collapsed, ui().advancedSection.collapsed = False, True
+
+
+def test_a_shift_is_taken_back_by_a_tick_and_stays_so_in_a_saved_scene():
+    dense = addResult(loadSample(**SMALL))
+    before = panelWidth()[1]
+    assert not ui().shiftsList.visible
+    dense.SetAttribute("CaLID.shifts_mm", "[[0, 0], [3.5, 4.5], [0, 0], [0.9, 1.2], [0, 0]]")
+    panel().enter()
+    bringIntoView(ui().shiftsList)
+    assert isInSight(ui().shiftsList)
+    assert shiftRows() == [("Warning: slice 2 by 5.7 mm", True), ("Slice 4 by 1.5 mm", True)]
+    clickRow(0)
+    spin(0.3)
+    assert shiftRows()[0] == ("Warning: slice 2 by 5.7 mm", False)
+    assert ui().planLabel.text.endswith("; slice 2 stays in place")
+    assert list(parameters().inPlace) == [2]
+    assert cutOffInPanel() == []
+    assert panelWidth()[1] <= before + 10
+    picture("shifts")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "scene.mrb")
+        assert slicer.util.saveScene(path)
+        slicer.mrmlScene.Clear()
+        spin(0.3)
+        assert not ui().shiftsList.visible
+        assert slicer.util.loadScene(path)
+        spin(0.5)
+    assert [isTicked for _text, isTicked in shiftRows()] == [False, True]
+    assert ui().planLabel.text.endswith("; slice 2 stays in place")
+
+
+def whole(box) -> str:
+    """The text of a spin box, that must have room for it."""
+    assert box.fontMetrics().boundingRect(box.text).width() < box.width - ARROW, box.text
+    return box.text
+
+
+def bringIntoView(item) -> None:
+    """Scroll the panel to one of its widgets."""
+    from CaLIDSlicerLib.Panel.Labels import bringIntoView as scroll
+
+    scroll(item)
+    spin(0.3)
+
+
+def shiftRows() -> list[tuple[str, bool]]:
+    """Text and tick of each row of the list of shifts."""
+    items = [ui().shiftsList.item(row) for row in range(ui().shiftsList.count)]
+    return [(item.text(), item.checkState() == qt.Qt.Checked) for item in items]
+
+
+def clickRow(row: int) -> None:
+    """Click the box of a row of the list of shifts."""
+    shown = ui().shiftsList
+    place = shown.visualItemRect(shown.item(row))
+    at, none = qt.QPointF(place.left() + 9, place.center().y()), qt.Qt.NoModifier
+    for kind, down in ((qt.QEvent.MouseButtonPress, qt.Qt.LeftButton), (qt.QEvent.MouseButtonRelease, qt.Qt.NoButton)):
+        event = qt.QMouseEvent(kind, at, qt.Qt.LeftButton, down, none)
+        qt.QCoreApplication.sendEvent(shown.viewport(), event)
 
 
 def test_the_verdict_of_a_self_check_is_whole():

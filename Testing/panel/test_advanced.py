@@ -48,6 +48,20 @@ def test_a_run_shows_the_device_it_found(widget):
     assert widget.ui.deviceLabel.text() == "found auto"
 
 
+def test_the_thickness_that_is_taken_is_said(widget, makeVolume, lib):
+    box = widget.ui.thicknessSpinBox
+    assert box.text() == "Automatic: 8 mm, assumed"
+    thick = makeVolume("thick")
+    lib("Scene.SliceThickness").writeThickness(thick, 6.5)
+    widget.ui.inputSelector.setCurrentNode(thick)
+    assert box.text() == "Automatic: 6.5 mm, from the file"
+    box.setValue(5)
+    assert box.text() == "5.00 mm"
+    widget.ui.inputSelector.setCurrentNode(None)
+    box.setValue(0)
+    assert box.text() == "Automatic"
+
+
 def test_a_device_that_is_not_there_is_explained(widget, services):
     services.deviceError = OutOfResources("this computer has no device cuda", "choose Automatic")
     widget.ui.deviceButton.click()

@@ -20,6 +20,9 @@ def test_the_worker_gets_what_the_panel_shows(widget, services):
     ui = widget.ui
     ui.spacingSpinBox.setValue(4.0)
     ui.advancedSection.setProperty("collapsed", False)
+    ui.thicknessSpinBox.setValue(6.5)
+    ui.alignComboBox.setCurrentIndex(1)
+    ui.acquiredComboBox.setCurrentIndex(1)
     ui.samplesSpinBox.setValue(4)
     ui.stepsSpinBox.setValue(7)
     ui.detailSpinBox.setValue(0.5)
@@ -36,6 +39,9 @@ def test_the_worker_gets_what_the_panel_shows(widget, services):
             "phases": "all",
             "output": None,
             "mask": True,
+            "thickness": 6.5,
+            "align": "straight",
+            "acquired": "thin",
             "samples": 4,
             "steps": 7,
             "detail": 0.5,
@@ -51,6 +57,7 @@ def test_untouched_settings_are_the_models_own(widget, services):
     widget.ui.applyButton.click()
     options = services.logic.job.options
     assert [options[name] for name in ("samples", "steps", "detail", "device")] == [None, None, None, "auto"]
+    assert [options[name] for name in ("thickness", "align", "acquired", "in_place")] == [None, "auto", "keep", ()]
     assert options["uncertainty"]
 
 

@@ -53,6 +53,16 @@ def test_a_sequence_can_be_chosen(makeWidget, makeCine, scene):
     assert ui.applyButton.isEnabled()
 
 
+def test_a_thickness_that_no_slice_has_is_refused_before_apply(widget):
+    ui = widget.ui
+    ui.thicknessSpinBox.setValue(24.0)
+    assert ui.applyButton.isEnabled()
+    ui.thicknessSpinBox.setValue(24.5)
+    assert not ui.applyButton.isEnabled()
+    said = "slices 24.5 mm thick are not possible where the smallest gap is 8 mm"
+    assert textOf(ui.planLabel).lower() == f"{said}. give a thickness above 0 and up to 24 mm."
+
+
 def test_a_spacing_that_leaves_nothing_to_do_is_refused_before_apply(widget):
     ui = widget.ui
     ui.spacingSpinBox.setValue(8.0)

@@ -22,6 +22,8 @@ SLOTS_AND_SIGNALS = {
     "QSlider": {"valueChanged", "setValue"},
     "QProgressBar": {"setValue"},
     "QTextBrowser": {"setMarkdown"},
+    "QDoubleSpinBox": {"setSpecialValueText"},
+    "QListWidget": {"clear", "addItem", "item", "itemChanged", "row"},
 }
 """What the code may use, by class; read as "every widget, and ..."."""
 
@@ -76,7 +78,8 @@ def test_every_named_widget_is_used_or_holds_others():
 
 
 def test_every_parameter_has_a_widget_and_the_other_way_round(lib):
-    assert sorted(PARAMETERS.values()) == sorted(lib("Panel.Parameters").Parameters.allParameters)
+    listed = {"inPlace"}  # by the ticks of a list, which Slicer's wrapper does not know
+    assert sorted(PARAMETERS.values()) == sorted(lib("Panel.Parameters").Parameters.allParameters.keys() - listed)
 
 
 @pytest.mark.parametrize("name", WIDGETS)

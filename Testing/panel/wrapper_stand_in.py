@@ -6,6 +6,7 @@ As in Slicer, values are stored as strings and nodes as references, ranges are c
 
 from __future__ import annotations
 
+import json
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -29,15 +30,20 @@ class Parameter:
         self.name = name
         kind, *annotations = typing.get_args(typing.Annotated[hint, None])[:-1]
         self.range = next((each for each in annotations if isinstance(each, WithinRange)), None)
+        self.isList = typing.get_origin(kind) is list
         kinds = [each for each in typing.get_args(kind) or [kind] if each is not type(None)]
         self.kind, self.kinds = kinds[0], tuple(kinds)
         self.isNode = issubclass(self.kind, slicer.vtkMRMLNode)
         self.default = None if self.isNode else default
+        if self.isList:
+            self.kinds = (list,)
 
     def read(self, node):
         if self.isNode:
             return node.GetNodeReference(self.name)
         text = node.GetParameter(self.name)
+        if self.isList:
+            return json.loads(text or "[]")
         if not text:
             return self.default
         if issubclass(self.kind, Enum):
@@ -51,6 +57,8 @@ class Parameter:
             raise ValueError(f"{self.name}: {value}")
         if self.isNode:
             node.SetNodeReferenceID(self.name, value.GetID() if value else None)
+        elif self.isList:
+            node.SetParameter(self.name, json.dumps(value))
         else:
             node.SetParameter(self.name, value.name if isinstance(value, Enum) else str(value))
 

@@ -11,8 +11,9 @@ import numpy as np
 from calid.errors import CalidError
 from calid.options import Options
 from calid.protocol import Done, Event, Job, PhaseFinished, Started
-from calid.stacks.plan import DensePlan, plan_slices
+from calid.stacks.plan import DensePlan, plan_slices, slice_indices
 from calid.stacks.stack import SliceStack, uniform_step
+from calid.stacks.thickness import choose_thickness
 
 from ..Scene.CineInput import findSource
 from ..Scene.Outputs import openOutput, release, reserve
@@ -42,7 +43,7 @@ class Reconstruction(WorkerJob):
     :param workerCommand: replaces the worker program; the job folder is appended.
     :param options: all that can be chosen of a reconstruction.
     :param chosen: single ones by name, such as ``samples``, ``seed``, ``uncertainty``, instead of those of ``options``.
-    :raises UnusableInput: before anything is started, if the input, the output or the spacing cannot be used.
+    :raises UnusableInput: before anything is started, if the input, the output or an option cannot be used.
     """
 
     activity = "reconstruction"
@@ -68,6 +69,8 @@ class Reconstruction(WorkerJob):
         stacks = source.read(items)
         stack, voxels = stacks[0], [each.voxels[0] for each in stacks]
         plan = plan_slices(stack.positions, options.spacing).for_choice(options.acquired)
+        choose_thickness(stack, options.thickness)
+        slice_indices(len(stack.positions), options.in_place)
         self._grid, self._voxelType = denseGrid(stack, plan, mask), stack.voxels.dtype
         self._output = openOutput(source, items, voxels, self._grid, output, source.isCine(phases))
         self._items, self._missing = items, set(items)

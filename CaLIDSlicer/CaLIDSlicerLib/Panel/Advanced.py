@@ -1,4 +1,4 @@
-"""The section "Advanced": the device that was found, the model's card and the care of its weights."""
+"""The section "Advanced": the thickness that is assumed, the device that was found, the model and its weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 
 from calid.errors import CalidError
 from calid.model.manifest import read_manifest
+from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import choose_thickness
 
 from .Labels import breakable, say
 from .Preparation import Preparation
@@ -41,6 +43,10 @@ class PanelAdvanced:
         report = self._preparation.report
         known = report.text if report else _("Not looked for yet.")
         say(self._ui.deviceLabel, _("Looking ...") if self._isLooking else known)
+
+    def showThickness(self, stack: SliceStack | None) -> None:
+        """Say which thickness is taken of the slices of the input where none is chosen."""
+        self._ui.thicknessSpinBox.setSpecialValueText(automaticThickness(stack))
 
     def showWeights(self) -> None:
         """Show the model and its weights as they are now."""
@@ -100,3 +106,16 @@ class PanelAdvanced:
 
     def _say(self, text: str) -> None:
         say(self._ui.weightsStatusLabel, breakable(text))
+
+
+def automaticThickness(stack: SliceStack | None) -> str:
+    """The thickness of the slices where the user says none, and who says it then."""
+    try:
+        found = choose_thickness(stack) if stack is not None else None
+    except CalidError:  # the plan says it
+        found = None
+    if found is None:
+        return _("Automatic")
+    isFromFile = found.source == "file"
+    text = _("Automatic: {mm:.3g} mm, from the file") if isFromFile else _("Automatic: {mm:.3g} mm, assumed")
+    return text.format(mm=found.mm)

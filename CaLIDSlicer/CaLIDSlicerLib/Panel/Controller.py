@@ -18,10 +18,12 @@ from ..Scene.Provenance import isOurs
 from ..Scene.VolumeBridge import ijkToRasOf
 from .Advanced import PanelAdvanced
 from .Labels import WholeText, say
+from .Parameters import Align
 from .Preparation import Preparation, phasesOf
 from .Results import PanelResults
 from .Run import PanelRun
 from .Services import PanelServices
+from .Shifts import PanelShifts, isMadeFrom, shiftsOf
 from .State import Activity, PanelState, Plan, panelState, planFor
 from .Understanding import outputError
 
@@ -47,6 +49,7 @@ class Panel(VTKObservationMixin):
         preparation = Preparation(services)
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
+        self._shifts = PanelShifts(ui, self._onShiftsChosen)
         self.run = PanelRun(
             services,
             preparation,
@@ -147,6 +150,8 @@ class Panel(VTKObservationMixin):
 
     def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
         if self._parameters.input is not self._understoodNode:
+            if self._parameters.inPlace:
+                self._parameters.inPlace = []  # those were slices of another stack
             self._understandAnew()
         else:
             self._refresh()
@@ -193,7 +198,9 @@ class Panel(VTKObservationMixin):
         if self._parameters is None or self._understanding is None or self._understanding.error:
             return None
         parameters = self._parameters
-        plan = planFor(self._understanding.stack, parameters.spacing, parameters.isotropic)
+        stack, thickness = self._understanding.stack, parameters.thickness or None
+        inPlace = () if parameters.align is Align.OFF else parameters.inPlace
+        plan = planFor(stack, parameters.spacing, parameters.isotropic, thickness, inPlace)
         refusal = outputError(parameters.input, parameters.output, parameters.phases.value)
         return replace(plan, slices=0, error=refusal) if refusal and not plan.error else plan
 
@@ -210,6 +217,8 @@ class Panel(VTKObservationMixin):
         self._showRun()
         parameters = self._parameters
         self._results.setVolume(parameters.result if parameters is not None else None)
+        self._showShifts()
+        self._advanced.showThickness(self._understanding.stack if self._understanding is not None else None)
         self._advanced.showDevice(parameters.device.value if parameters is not None else "auto")
 
     def _showState(self, state: PanelState) -> None:
@@ -228,6 +237,17 @@ class Panel(VTKObservationMixin):
         ui.selfCheckButton.setEnabled(state.selfCheckEnabled)
         ui.openStudyButton.setEnabled(state.settingsEnabled and self._parameters is not None)
         ui.studyReportButton.setVisible(bool(self._parameters is not None and reportOf(self._parameters.input)))
+
+    def _showShifts(self) -> None:
+        if self._parameters is None:
+            self._shifts.show([], None)
+            return
+        result, isIdle = self._parameters.result, self.run.activity is Activity.NOTHING
+        isChoice = isMadeFrom(result, self._parameters.input)
+        self._shifts.show(shiftsOf(result), self._parameters.inPlace if isChoice else None, isIdle)
+
+    def _onShiftsChosen(self, inPlace: list[int]) -> None:
+        self._parameters.inPlace = inPlace
 
     def _showRun(self) -> None:
         run = self.run

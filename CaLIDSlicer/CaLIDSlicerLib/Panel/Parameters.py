@@ -41,6 +41,33 @@ class Device(Enum):
         return deviceLabel(self.value)
 
 
+class Align(Enum):
+    """What becomes of breath-hold shifts; the value is that of the field ``align`` of ``Options``."""
+
+    AUTO = "auto"
+    STRAIGHT = "straight"
+    OFF = "off"
+
+    def label(self) -> str:
+        """The text in the combo box."""
+        return {
+            Align.AUTO: _("Between the slices"),
+            Align.STRAIGHT: _("Move the slices too"),
+            Align.OFF: _("Off"),
+        }[self]
+
+
+class Acquired(Enum):
+    """What becomes of the acquired slices; the value is that of the field ``acquired`` of ``Options``."""
+
+    KEEP = "keep"
+    THIN = "thin"
+
+    def label(self) -> str:
+        """The text in the combo box."""
+        return {Acquired.KEEP: _("Keep bit for bit"), Acquired.THIN: _("As thin as the others")}[self]
+
+
 # Slicer's wrapper knows a choice of node classes by typing.Union with None only, not by "A | B".
 StackNode = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
 
@@ -53,6 +80,8 @@ class Parameters:
     :param output: what to overwrite, or ``None`` for new nodes.
     :param result: the dense volume that the section "Results" shows.
     :param spacing: largest distance between slices of the result in mm; ``isotropic`` overrides it.
+    :param thickness: mm of the acquired slices; 0 for what the file says, else a usual one.
+    :param inPlace: slices of the input, counted from 1, that stay where they are although they are shifted.
     :param samples: 0 for the model's own default, and so ``steps``.
     :param detail: 0..1, or :data:`AUTOMATIC_DETAIL` for the model's own default.
     """
@@ -64,6 +93,10 @@ class Parameters:
     isotropic: bool = False
     phases: Phases = Phases.ALL
     keepPhases: bool = True
+    thickness: Annotated[float, WithinRange(0.0, 100.0)] = 0.0
+    align: Align = Align.AUTO
+    inPlace: list[int]
+    acquired: Acquired = Acquired.KEEP
     samples: Annotated[int, WithinRange(0, 64)] = 0
     steps: Annotated[int, WithinRange(0, 1000)] = 0
     detail: Annotated[float, WithinRange(AUTOMATIC_DETAIL, 1.0)] = AUTOMATIC_DETAIL
@@ -75,6 +108,10 @@ class Parameters:
 def optionsOf(parameters: Any, models: str | None) -> Options:
     """What the section "Advanced" sets, with a folder of weights."""
     return Options(
+        thickness=parameters.thickness or None,
+        align=parameters.align.value,
+        in_place=tuple(parameters.inPlace),
+        acquired=parameters.acquired.value,
         samples=parameters.samples or None,
         steps=parameters.steps or None,
         detail=parameters.detail if parameters.detail >= 0 else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -11,8 +12,10 @@ from slicer.i18n import tr as _
 
 from calid.errors import CalidError
 from calid.protocol import Event, Progress, Started
-from calid.stacks.plan import plan_slices
+from calid.stacks.findings import counted
+from calid.stacks.plan import plan_slices, slice_indices
 from calid.stacks.stack import SliceStack
+from calid.stacks.thickness import choose_thickness
 
 from .Words import errorText, warningText
 
@@ -86,19 +89,34 @@ def panelState(
     )
 
 
-def planFor(stack: SliceStack, spacing: float, isotropic: bool) -> Plan:
-    """What the chosen spacing makes of a stack."""
+def planFor(
+    stack: SliceStack, spacing: float, isotropic: bool, thickness: float | None = None, inPlace: Sequence[int] = ()
+) -> Plan:
+    """What the chosen spacing makes of a stack.
+
+    :param thickness: mm of its slices, as it was chosen; ``None`` for what the file says or is usual.
+    :param inPlace: slices, from 1, whose shifts were taken back.
+    """
     spacing = min(stack.pixel_spacing) if isotropic else spacing
     try:
+        choose_thickness(stack, thickness)
+        left = slice_indices(len(stack.positions), inPlace)
         positions = plan_slices(stack.positions, spacing).positions
     except CalidError as error:
         return Plan(spacing, 0, "", errorText(error))
     steps = np.diff(positions)
     distance = f"{steps.min():.2f}" if np.ptp(steps) < 0.005 else f"{steps.min():.2f} - {steps.max():.2f}"
     text = _("{before} slices become {after}, {distance} mm apart")
-    return Plan(
-        spacing, len(positions), text.format(before=len(stack.positions), after=len(positions), distance=distance)
-    )
+    text = text.format(before=len(stack.positions), after=len(positions), distance=distance)
+    return Plan(spacing, len(positions), text + _leftInPlace(left))
+
+
+def _leftInPlace(slices: Sequence[int]) -> str:
+    """What is added to a plan that leaves some slices, counted from 0, where they are."""
+    if not slices:
+        return ""
+    text = _("; slice {numbers} stays in place") if len(slices) == 1 else _("; slices {numbers} stay in place")
+    return text.format(numbers=counted(slices))
 
 
 def progressText(event: Event, phases: int) -> str:

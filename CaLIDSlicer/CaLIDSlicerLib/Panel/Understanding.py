@@ -60,7 +60,8 @@ def understand(node) -> Understanding:
         text = _("There are {count} phases; only the current one can be reconstructed.")
         found.append(text.format(count=source.phases))
     phases = source.phases if source.sequence else None
-    return Understanding(describe(stack, gaps, phases, source.thickness(gaps)), found, source.phases, stack)
+    stack = replace(stack, thickness=source.thickness(gaps))
+    return Understanding(describe(stack, gaps, phases), found, source.phases, stack)
 
 
 def _warnings(first: SliceStack, others: Sequence[SliceStack]) -> list[str]:
@@ -105,16 +106,13 @@ def outputError(node, output, phases: str) -> str:
     return ""
 
 
-def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None, thickness: float | None = None) -> str:
-    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still.
-
-    :param thickness: of its slices in mm, ``None`` where nobody knows.
-    """
+def describe(stack: SliceStack, gaps: np.ndarray, phases: int | None) -> str:
+    """One line on a stack whose slices are ``gaps`` mm apart, ``phases`` being ``None`` for a still."""
     common = common_gap(gaps)
     slices = _("{count} slices, {gap:.1f} mm apart").format(count=len(gaps) + 1, gap=common)
     parts = [slices + _otherGaps(gaps, common)]
-    if thickness is not None:
-        parts.append(_("{thickness:.3g} mm thick").format(thickness=thickness))
+    if stack.thickness is not None:
+        parts.append(_("{thickness:.3g} mm thick").format(thickness=stack.thickness))
     if phases is not None:
         parts.append((_("{count} phases") if phases > 1 else _("{count} phase")).format(count=phases))
     rows, columns = (f"{spacing:.1f}" for spacing in stack.pixel_spacing)
