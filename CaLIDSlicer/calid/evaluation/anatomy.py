@@ -12,14 +12,8 @@ import numpy as np
 from calid.evaluation.heldout import Case
 from calid.evaluation.overlap import dice, hausdorff95
 from calid.reconstruction.intensity import IntensityScale
-from calid.segmentation.segmenter import (
-    LEFT_VENTRICLE,
-    MYOCARDIUM,
-    RIGHT_VENTRICLE,
-    Segmenter,
-    feature_distance,
-    segment,
-)
+from calid.segmentation.labels import LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE
+from calid.segmentation.segmenter import Segmenter, feature_distance, segment
 
 STRUCTURES = {"lv": LEFT_VENTRICLE, "myo": MYOCARDIUM, "rv": RIGHT_VENTRICLE}
 DICE = {f"dice_{name}": label for name, label in STRUCTURES.items()}

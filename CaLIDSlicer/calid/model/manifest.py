@@ -1,7 +1,8 @@
 """What a models folder says of itself, and whether its files are the ones that were measured. Standard library only.
 
-A models folder holds ``manifest.json`` and one folder per model with its files. The manifest names two of them by their
-role: ``"default"`` makes slices, ``"segmenter"`` labels them. It gives the SHA256 of every file: a result must be
+A models folder holds ``manifest.json`` and one folder per model with its files. The manifest names some of them by
+their role: ``"default"`` makes slices, ``"segmenter"`` labels and judges them, and ``"measurer"``, which need not be
+there, labels hearts to be measured. It gives the SHA256 of every file: a result must be
 traceable to the weights that made it.
 """
 

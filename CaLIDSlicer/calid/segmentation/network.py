@@ -1,4 +1,4 @@
-"""The network that labels slices: a residual U-Net on the model's pixels, one slice at a time."""
+"""The network that labels slices: a residual U-Net on the model's pixels, which may see the slices beside as well."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ CLASSES = 4  # with the background, 0
 
 @dataclass(frozen=True)
 class SegmentationConfig:
-    """Architecture: channels per level, finest first, halving the size each time; residual blocks per level."""
+    """Architecture: channels per level, finest first, halving the size each time; residual blocks per level.
+
+    :param reach: mm to the slices on either side that the network sees too; 0 if it sees one slice at a time.
+    """
 
     channels: Sequence[int] = (16, 32, 64, 128, 128)
     blocks: int = 1
+    reach: float = 0.0
+
+    @property
+    def seen(self) -> int:
+        """Slices that are put in to label one."""
+        return 3 if self.reach else 1
 
     @property
     def multiple(self) -> int:
@@ -56,7 +65,7 @@ class SegmentationNet(nn.Module):
         super().__init__()
         self.config = config
         widths, blocks = tuple(config.channels), config.blocks
-        self.enter = nn.Conv2d(1, widths[0], 3, padding=1)
+        self.enter = nn.Conv2d(config.seen, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_level(w, w, blocks) for w in widths)
         self.up = nn.ModuleList(_level(2 * w, w, blocks) for w in widths[:-1])
         pairs = list(pairwise(widths))
@@ -65,7 +74,7 @@ class SegmentationNet(nn.Module):
         self.leave = nn.Conv2d(widths[0], CLASSES, 1)
 
     def features(self, slices: Tensor) -> list[Tensor]:
-        """Slices (n, 1, h, w) to the features of every level on the way up, finest first: (n, c, h / 2^l, w / 2^l)."""
+        """Slices (n, seen, h, w) to the features of every level on the way up, finest first: (n, c, h / 2^l, …)."""
         h, skips = self.enter(slices), []
         for level, blocks in enumerate(self.down):
             h = blocks(h if level == 0 else self.shrink[level - 1](h))
@@ -77,5 +86,5 @@ class SegmentationNet(nn.Module):
         return found
 
     def forward(self, slices: Tensor) -> Tensor:
-        """Slices (n, 1, h, w) in network units to logits (n, classes, h, w)."""
+        """Slices (n, seen, h, w) in network units to logits (n, classes, h, w)."""
         return self.leave(self.features(slices)[0])

@@ -21,9 +21,8 @@ from calid.model.weights import load_weights
 from calid.reconstruction.device import autocast
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
+from calid.segmentation.labels import MYOCARDIUM, RIGHT_VENTRICLE
 from calid.segmentation.network import SegmentationConfig, SegmentationNet
-
-RIGHT_VENTRICLE, MYOCARDIUM, LEFT_VENTRICLE = 1, 2, 3
 
 BATCH = 16  # slices at once, which bounds the memory
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -48,23 +47,26 @@ class Segmenter:
         return InplaneGrid(shape, pixel_spacing, self.pixel, self.net.config.multiple)
 
     def pixels(self, slices: np.ndarray, grid: InplaneGrid, scale: IntensityScale) -> Tensor:
-        """Slices (n, rows, columns) in scanner units as the network's input (n, 1, h, w)."""
+        """Slices (n, rows, columns) in scanner units as the input (n, 1, h, w) of a network that sees one at a time."""
         model = torch.from_numpy(grid.to_model(scale.normalise(slices)))[:, None]
         return model.to(self.device).contiguous(memory_format=torch.channels_last)
 
 
-def has_segmenter(models: str | Path | None = None) -> bool:
-    """Whether a models folder comes with a segmentation network; it is complete without."""
-    return "segmenter" in load_manifest(find_models(models))
+def has_segmenter(models: str | Path | None = None, role: str = "segmenter") -> bool:
+    """Whether a models folder comes with a network of a role; it is complete without."""
+    return role in load_manifest(find_models(models))
 
 
-def load_segmenter(models: str | Path | None = None, device: str | torch.device = "cpu") -> Segmenter:
-    """Verify and load the segmentation network of a models folder onto a device, in evaluation mode.
+def load_segmenter(
+    models: str | Path | None = None, device: str | torch.device = "cpu", role: str = "segmenter"
+) -> Segmenter:
+    """Verify and load a segmentation network of a models folder onto a device, in evaluation mode.
 
+    :param role: in the manifest: ``"segmenter"``, the judge, or ``"measurer"``.
     :raises WeightsError: if there is none, or anything of it is missing or altered.
     """
     folder = find_models(models)
-    entry = read_manifest(folder, "segmenter")
+    entry = read_manifest(folder, role)
     hashes = verify_model(folder, entry)
     architecture = entry["architecture"]
     net = SegmentationNet(SegmentationConfig(**architecture["segmentation"]))

@@ -1,9 +1,10 @@
 """Make trained weights the ones to ship.
 
 ``calid train publish CONFIG --gap FILE --vae FILE --denoiser FILE --models DIR`` for the model that makes slices;
-``calid train publish CONFIG --segmentation FILE --models DIR`` for the one that labels them. Copies the files into the
-models folder and makes them its default in ``manifest.json``, which keeps its other models. CONFIG's ``"publish"`` part
-holds the id, the licence, the training data and, of the first, the default sampling.
+``calid train publish CONFIG --segmentation FILE --models DIR`` for one that labels them: the judge of single slices,
+or, if CONFIG lets it see the slices beside, the one that hearts are measured with. Copies the files into the models
+folder and makes them its default in ``manifest.json``, which keeps its other models. CONFIG's ``"publish"`` part holds
+the id, the licence, the training data and, of the first, the default sampling.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     if set(files) not in ({f"{stage}.safetensors" for stage in STAGES}, {"segmentation.safetensors"}):
         parser.error("give --gap, --vae and --denoiser, or --segmentation")
     config = json.loads(args.config.read_text(encoding="utf-8"))
-    role, keys = ("segmenter", SEGMENTER) if args.segmentation else ("default", GENERATOR)
+    role, keys = (_labeller(config), SEGMENTER) if args.segmentation else ("default", GENERATOR)
     publish(config["publish"], {key: config[key] for key in keys}, files, args.models, role)
     return 0
 
@@ -60,6 +61,10 @@ def publish(
     others = [model for model in manifest.pop("models") if model["id"] != about["id"]]
     text = json.dumps({**manifest, role: about["id"], "models": [*others, entry]}, indent=2) + "\n"
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _labeller(config: dict[str, Any]) -> str:
+    return "measurer" if config["segmentation"].get("reach") else "segmenter"
 
 
 def _copy(source: Path, to: Path) -> dict[str, str | int]:

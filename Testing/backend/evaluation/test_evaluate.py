@@ -21,7 +21,8 @@ from calid.evaluation.report import format_table, summarise, write_slices
 from calid.evaluation.scoring import score, score_real
 from calid.files.writing import write_stack
 from calid.phantom.beating_heart import Phantom
-from calid.segmentation.segmenter import LEFT_VENTRICLE, load_segmenter
+from calid.segmentation.labels import LEFT_VENTRICLE
+from calid.segmentation.segmenter import load_segmenter
 from calid.stacks.plan import DensePlan
 from calid.stacks.stack import SliceStack
 

@@ -15,15 +15,8 @@ from calid.evaluation.cases import load_cases
 from calid.evaluation.overlap import dice
 from calid.phantom.beating_heart import Phantom
 from calid.reconstruction.intensity import IntensityScale
-from calid.segmentation.segmenter import (
-    LEFT_VENTRICLE,
-    MYOCARDIUM,
-    RIGHT_VENTRICLE,
-    Segmenter,
-    feature_distance,
-    load_segmenter,
-    segment,
-)
+from calid.segmentation.labels import LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE
+from calid.segmentation.segmenter import Segmenter, feature_distance, load_segmenter, segment
 
 DATA = Path(os.environ.get("CALID_DATA", "data/acdc"))
 

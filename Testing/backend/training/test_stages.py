@@ -18,6 +18,8 @@ from calid.model.gap import GapNeighbours, GapNet
 from calid.model.knots import slab_weights
 from calid.phantom.beating_heart import Phantom
 from calid.reconstruction.device import CPU
+from calid.reconstruction.intensity import IntensityScale
+from calid.segmentation.chambers import Chambers, Region, load_measurer
 from calid.segmentation.segmenter import load_segmenter, segment
 from calid.training.augment import Augmentation, change_contrast, crop_stack
 from calid.training.data import load_end_phases, load_stacks
@@ -26,7 +28,7 @@ from calid.training.deviation import likelihood_loss
 from calid.training.hearts import load_hearts
 from calid.training.loop import Recipe, Run
 from calid.training.material import Known, Material, Mixture
-from calid.training.segmentation import load_labelled, random_view, segmentation_loss
+from calid.training.segmentation import Sight, load_labelled, random_view, segmentation_loss
 
 VAE = {"channels": [8, 8, 8], "latent_channels": 2, "norm_groups": 4}
 RUN = {"steps": 2, "rate": 1e-3, "average": 0.9, "every": 1}
@@ -174,9 +176,10 @@ def test_without_hearts_held_out_those_of_the_test_stay_out_of_sight(chain, tmp_
     assert {name for name in curve[-1] if name.startswith("val_")} == {"val_thick_psnr", "val_thick_ssim"}
 
 
-def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys):
+@pytest.mark.parametrize(("reach", "role"), [(0, "segmenter"), (10, "measurer")])
+def test_train_segmentation_publish_beside_another_model_segment(data, split, tmp_path, capsys, reach, role):
     config, out, models = tmp_path / "segmentation.json", tmp_path / "seg", tmp_path / "m"
-    config.write_text(json.dumps(SEGMENTATION))
+    config.write_text(json.dumps(SEGMENTATION | {"segmentation": SEGMENTATION["segmentation"] | {"reach": reach}}))
     models.mkdir()
     before = {"default": "other", "models": [{"id": "tiny-seg", "date": "long ago"}, {"id": "other"}]}
     (models / "manifest.json").write_text(json.dumps(before))
@@ -187,9 +190,17 @@ def test_train_segmentation_publish_beside_another_model_segment(data, split, tm
 
     manifest = json.loads((models / "manifest.json").read_text())
     assert [model["id"] for model in manifest["models"]] == ["other", "tiny-seg"]
-    assert (manifest["default"], manifest["segmenter"]) == ("other", "tiny-seg")
+    assert manifest == before | {"models": manifest["models"], role: "tiny-seg"}
     sparse = Phantom(slices=3, matrix=(48, 48), pixel=3.0).sparse
-    assert segment(load_segmenter(models), sparse.voxels, sparse.pixel_spacing).shape == sparse.voxels.shape
+    made = load_segmenter(models, role=role)
+    if role == "segmenter":
+        assert segment(made, sparse.voxels, sparse.pixel_spacing).shape == sparse.voxels.shape
+    assert load_measurer(models).id == "tiny-seg"
+    grid = made.grid(sparse.voxels.shape[-2:], sparse.pixel_spacing)
+    whole = Region(slice(None), slice(None))
+    chambers = Chambers(made, grid, IntensityScale.of(sparse.voxels), whole)
+    found = chambers.probabilities(sparse.voxels[0], sparse.positions)
+    assert found.shape == (3, 4, *grid.model_shape)
 
 
 def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_error(tiny_model):
@@ -238,13 +249,14 @@ def test_publish_wants_all_files_of_one_model(tmp_path, capsys, files):
     assert "--gap, --vae and --denoiser, or --segmentation" in capsys.readouterr().err
 
 
-def test_image_and_labels_move_together(data, split):
+@pytest.mark.parametrize("reach", [0.0, 10.0])
+def test_image_and_labels_move_together(data, split, reach):
     stack = load_labelled(data, "train", pixel=1.5)[0]
     bright = replace(stack, slices=2 * stack.labels[:, 2] - 1)  # an image of nothing but the cavity
     how = Augmentation(crop=48, gamma=0, gain=0)
     for seed in range(8):
-        image, shares = random_view(bright, how, anywhere=0.0, rng=torch.Generator().manual_seed(seed))
-        assert image.shape == (1, 48, 48)
+        image, shares = random_view(bright, how, Sight(reach, anywhere=0.0), torch.Generator().manual_seed(seed))
+        assert image.shape == (3 if reach else 1, 48, 48)
         torch.testing.assert_close(shares.sum(dim=0), torch.ones(48, 48), atol=0.2, rtol=0)
         inside, outside = shares[3] > 0.9, shares[3] < 0.1
         if inside.any():

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from calid.evaluation.cine.scoring import ScoredCine
 from calid.evaluation.cine.temporal_metrics import SMOOTH_HARMONICS, harmonic_energy
 from calid.evaluation.scoring import REAL
-from calid.segmentation.segmenter import LEFT_VENTRICLE
+from calid.segmentation.labels import LEFT_VENTRICLE
 
 EXAMPLES = 5
 BEATS = 2  # side by side, so that a seam between the last and the first phase would show

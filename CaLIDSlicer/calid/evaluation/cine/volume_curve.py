@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calid.segmentation.segmenter import LEFT_VENTRICLE
+from calid.segmentation.labels import LEFT_VENTRICLE
 
 MM3_PER_ML = 1000.0
 

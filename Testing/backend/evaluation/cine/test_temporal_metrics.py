@@ -7,7 +7,7 @@ import pytest
 
 from calid.evaluation.cine.temporal_metrics import circular_differences, difference_psnr, flicker, harmonic_energy
 from calid.evaluation.cine.volume_curve import compare_curves, correlation, ejection_fraction, volume_curve
-from calid.segmentation.segmenter import LEFT_VENTRICLE, MYOCARDIUM
+from calid.segmentation.labels import LEFT_VENTRICLE, MYOCARDIUM
 
 PHASES = 20
 TIME = np.arange(PHASES) / PHASES
