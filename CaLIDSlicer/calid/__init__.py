@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from calid.dicom.study import Study, read_study
     from calid.errors import CalidError, OutOfResources, UnusableInput, WeightsError
     from calid.files.writing import write_stack
+    from calid.measurement.body import Body
+    from calid.measurement.measure import measure
+    from calid.measurement.result import Measurement
     from calid.options import Options
     from calid.reconstruction.reconstruct import DenseResult, reconstruct
     from calid.stacks.plan import DensePlan, plan_slices
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Body",
     "CalidError",
     "DensePlan",
     "DenseResult",
+    "Measurement",
     "Options",
     "OutOfResources",
     "SliceStack",
@@ -37,6 +42,7 @@ __all__ = [
     "UnusableInput",
     "WeightsError",
     "__version__",
+    "measure",
     "plan_slices",
     "read_stack",
     "read_study",
@@ -49,6 +55,9 @@ _HOMES = {
     "dicom.opening": ("read_stack",),
     "dicom.study": ("Study", "read_study"),
     "files.writing": ("write_stack",),
+    "measurement.body": ("Body",),
+    "measurement.measure": ("measure",),
+    "measurement.result": ("Measurement",),
     "options": ("Options",),
     "stacks.plan": ("DensePlan", "plan_slices"),
     "stacks.stack": ("SliceStack",),

@@ -1,0 +1,171 @@
+"""Measure a heart: label it, make it dense if it is not, count, and say how sure that is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from calid.errors import StackWarning, UnusableInput
+from calid.measurement.body import Body
+from calid.measurement.coverage import coverage_notes
+from calid.measurement.curve import FEWEST_PHASES_FOR_RATES, end_phases
+from calid.measurement.extent import base_comes_first, find_extent
+from calid.measurement.papillary import CONVENTIONS
+from calid.measurement.phases import LabelledPhases, curves
+from calid.measurement.result import Measurement
+from calid.measurement.segments import LongAxis
+from calid.measurement.suitable import check_image, no_heart
+from calid.options import Options
+from calid.protocol import Event
+from calid.reconstruction.device import choose_device
+from calid.reconstruction.intensity import IntensityScale
+from calid.reconstruction.reconstruct import reconstruct
+from calid.segmentation.chambers import Chambers, load_measurer
+from calid.stacks.check import check_stack
+from calid.stacks.plan import plan_slices
+from calid.stacks.stack import POSITION_TOLERANCE_MM, SliceStack
+from calid.version import __version__
+
+DENSE_MM = 3.0
+"""Slices that are no further apart are measured as they are."""
+
+NOBODY = Body()
+DEFAULTS = Options()
+
+
+def measure(
+    stack: SliceStack,
+    *,
+    body: Body = NOBODY,
+    papillary: str = "cavity",
+    labels: bool = False,
+    options: Options = DEFAULTS,
+    progress: Callable[[Event], None] = lambda event: None,
+) -> Measurement:
+    """Volumes, function, mass and wall thickness of a short-axis stack or cine, sparse or dense.
+
+    A sparse one is reconstructed first; Simpson's rule on its acquired slices stands beside. Warns, with
+    :class:`~calid.errors.StackWarning`, of what looks wrong in it.
+
+    >>> found = calid.measure(stack, body=calid.Body(height_cm=172, weight_kg=70, rr_ms=880))
+    >>> found.lv["ef_percent"], found.intervals["lv"]["ef_percent"]
+
+    :param body: what is known of the patient. Without its R-R interval there is no output and are no rates: the times
+        of a file are not trusted with that.
+    :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles and trabeculae are counted.
+    :param labels: also return the label map of every phase.
+    :param options: of the reconstruction; device and models are those of the labelling too.
+    :param progress: gets the events of the reconstruction.
+    :raises UnusableInput: for what shows no heart in short-axis MR, and options that cannot be used.
+    :raises OutOfResources: if memory or the device is missing.
+    :raises WeightsError: if the weights are missing or altered.
+    """
+    if papillary not in CONVENTIONS:
+        raise UnusableInput(f"papillary is {papillary!r}", f"choose {' or '.join(CONVENTIONS)} for papillary")
+    check_image(stack)
+    segmenter = load_measurer(options.models, choose_device(options.device))
+    scale = IntensityScale.of(stack.voxels)
+    chambers = Chambers.around(segmenter, stack.voxels[0], stack.positions, stack.pixel_spacing, scale)
+    if chambers is None:
+        raise no_heart(len(stack.positions))
+    acquired = LabelledPhases(chambers, stack.positions, None, papillary, smooth=False)
+    is_dense = bool(stack.gaps.max() <= DENSE_MM + POSITION_TOLERANCE_MM)
+    for slices in stack.voxels:
+        acquired.add(slices)
+    if is_dense:
+        for finding in check_stack(stack):
+            warnings.warn(str(finding), StackWarning, stacklevel=2)
+        dense, facts = acquired, dict[str, Any]()
+    else:
+        dense, facts = _densely(stack, chambers, papillary, options, progress)
+    return _summed_up(stack, acquired, dense, body, labels, facts | _provenance(chambers, papillary))
+
+
+def _densely(
+    stack: SliceStack, chambers: Chambers, papillary: str, options: Options, progress: Callable[[Event], None]
+) -> tuple[LabelledPhases, dict[str, Any]]:
+    """The labels of the reconstruction, which is not kept, and what made it."""
+    plan = plan_slices(stack.positions, options.spacing)
+    dense = LabelledPhases(chambers, plan.positions, float(np.median(stack.gaps)), papillary, smooth=True)
+    result = reconstruct(
+        stack,
+        options=replace(options, uncertainty=False),
+        gather=False,
+        progress=progress,
+        on_phase=lambda phase, voxels, spread: dense.add(voxels),
+    )
+    return dense, {"reconstruction": result.provenance}
+
+
+def _summed_up(
+    stack: SliceStack,
+    acquired: LabelledPhases,
+    dense: LabelledPhases,
+    body: Body,
+    labels: bool,
+    facts: dict[str, Any],
+) -> Measurement:
+    ml = curves(dense.partial)
+    ed, es = end_phases(ml["lv"])
+    phases = range(len(ml["lv"]))
+    base_first = base_comes_first(dense.phase(ed), dense.positions)
+    resolved = float(np.diff(dense.positions).mean())
+    extents = tuple(
+        find_extent(dense.cavity_areas(t), dense.positions, base_first, stack.positions, resolved) for t in phases
+    )
+    pixel = acquired.chambers.segmenter.pixel
+    axis = LongAxis.of(dense.phase(ed), dense.positions, pixel, stack.frame, base_first)
+    thickness = tuple(
+        {} if axis is None else axis.segment_thickness(dense.phase(t), extents[t].apex.position_mm) for t in phases
+    )
+    coverage = coverage_notes(dense.cavity_areas(ed), base_first, extents[ed], len(stack.positions))
+    notes = coverage + _lacking(len(phases), body, axis)
+    return Measurement(
+        ml,
+        curves(dense.doubtful),
+        None if dense is acquired else curves(acquired.counted),
+        ed,
+        es,
+        extents,
+        thickness,
+        body,
+        facts["papillary"],
+        np.stack([dense.chambers.labels(dense.phase(t)) for t in phases]) if labels else None,
+        dense.positions,
+        tuple(notes),
+        facts,
+    )
+
+
+def _lacking(phases: int, body: Body, axis: LongAxis | None) -> list[str]:
+    """What was not measured, and why."""
+    notes = []
+    if phases == 1:
+        notes.append(
+            "One phase only: there is no stroke volume and no ejection fraction, and it need not be the end "
+            "of diastole."
+        )
+    elif phases < FEWEST_PHASES_FOR_RATES:
+        notes.append(f"{phases} phases: end-systole may lie between them, and there are no rates.")
+    if body.rr_ms is None and phases > 1:
+        notes.append("The R-R interval is not known: there is no cardiac output and are no rates.")
+    if body.surface_m2 is None:
+        notes.append("Height and weight are not known: nothing is indexed by body surface.")
+    if axis is None:
+        notes.append("The right ventricle was not found: the wall is not divided into segments.")
+    return notes
+
+
+def _provenance(chambers: Chambers, papillary: str) -> dict[str, Any]:
+    segmenter = chambers.segmenter
+    return {
+        "software": f"CaLIDSlicer {__version__}",
+        "labels": segmenter.id,
+        "labels_sha256": segmenter.sha256,
+        "papillary": papillary,
+        "intended_use": "research only, not for diagnosis",
+    }
