@@ -1,4 +1,4 @@
-"""``calid reconstruct | dicom | self-check | phantom | evaluate | evaluate-cine | evaluate-dense | benchmark | train``.
+"""``calid reconstruct | measure | dicom | self-check | phantom | evaluate | … | benchmark | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
 """
@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from calid.commands import benchmark, dicom, evaluate, evaluate_cine, evaluate_dense, phantom, self_check, train
+from calid.commands import (
+    benchmark,
+    dicom,
+    evaluate,
+    evaluate_cine,
+    evaluate_dense,
+    measure,
+    phantom,
+    self_check,
+    train,
+)
 from calid.commands import reconstruct as reconstruct_command
 from calid.commands.reporting import fail, reporter
 from calid.failures import explain
@@ -37,7 +47,7 @@ def _parser(reconstruct: Callable[..., Any]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"calid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     reconstruct_command.add(commands, reconstruct)
-    for command in (dicom, self_check, phantom, evaluate, evaluate_cine, evaluate_dense, benchmark, train):
+    for command in (measure, dicom, self_check, phantom, evaluate, evaluate_cine, evaluate_dense, benchmark, train):
         command.add(commands)
     return parser
 

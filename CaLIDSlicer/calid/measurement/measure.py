@@ -37,6 +37,19 @@ NOBODY = Body()
 DEFAULTS = Options()
 
 
+def is_dense(stack: SliceStack) -> bool:
+    """Whether a stack is measured as it is, without being reconstructed."""
+    return bool(stack.gaps.max() <= DENSE_MM + POSITION_TOLERANCE_MM)
+
+
+def measured_positions(stack: SliceStack, options: Options = DEFAULTS) -> np.ndarray:
+    """Where the slices lie whose labels are counted, mm along the slice axis.
+
+    :raises UnusableInput: for a spacing that makes no plan.
+    """
+    return stack.positions if is_dense(stack) else plan_slices(stack.positions, options.spacing).positions
+
+
 def measure(
     stack: SliceStack,
     *,
@@ -73,10 +86,9 @@ def measure(
     if chambers is None:
         raise no_heart(len(stack.positions))
     acquired = LabelledPhases(chambers, stack.positions, None, papillary, smooth=False)
-    is_dense = bool(stack.gaps.max() <= DENSE_MM + POSITION_TOLERANCE_MM)
     for slices in stack.voxels:
         acquired.add(slices)
-    if is_dense:
+    if is_dense(stack):
         for finding in check_stack(stack):
             warnings.warn(str(finding), StackWarning, stacklevel=2)
         dense, facts = acquired, dict[str, Any]()
