@@ -17,6 +17,7 @@ from calid.commands import (
     evaluate,
     evaluate_cine,
     evaluate_dense,
+    evaluate_measures,
     measure,
     phantom,
     self_check,
@@ -47,7 +48,8 @@ def _parser(reconstruct: Callable[..., Any]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"calid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     reconstruct_command.add(commands, reconstruct)
-    for command in (measure, dicom, self_check, phantom, evaluate, evaluate_cine, evaluate_dense, benchmark, train):
+    evaluations = (evaluate, evaluate_cine, evaluate_dense, evaluate_measures)
+    for command in (measure, dicom, self_check, phantom, *evaluations, benchmark, train):
         command.add(commands)
     return parser
 

@@ -37,9 +37,9 @@ NOBODY = Body()
 DEFAULTS = Options()
 
 
-def is_dense(stack: SliceStack) -> bool:
-    """Whether a stack is measured as it is, without being reconstructed."""
-    return bool(stack.gaps.max() <= DENSE_MM + POSITION_TOLERANCE_MM)
+def is_dense(stack: SliceStack, options: Options = DEFAULTS) -> bool:
+    """Whether a stack is measured as it is: its slices are as close as is asked for, or close enough for anybody."""
+    return bool(stack.gaps.max() <= max(DENSE_MM, options.spacing) + POSITION_TOLERANCE_MM)
 
 
 def measured_positions(stack: SliceStack, options: Options = DEFAULTS) -> np.ndarray:
@@ -47,7 +47,7 @@ def measured_positions(stack: SliceStack, options: Options = DEFAULTS) -> np.nda
 
     :raises UnusableInput: for a spacing that makes no plan.
     """
-    return stack.positions if is_dense(stack) else plan_slices(stack.positions, options.spacing).positions
+    return stack.positions if is_dense(stack, options) else plan_slices(stack.positions, options.spacing).positions
 
 
 def measure(
@@ -88,7 +88,7 @@ def measure(
     acquired = LabelledPhases(chambers, stack.positions, None, papillary, smooth=False)
     for slices in stack.voxels:
         acquired.add(slices)
-    if is_dense(stack):
+    if is_dense(stack, options):
         for finding in check_stack(stack):
             warnings.warn(str(finding), StackWarning, stacklevel=2)
         dense, facts = acquired, dict[str, Any]()
