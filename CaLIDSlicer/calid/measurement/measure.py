@@ -139,6 +139,7 @@ def _summed_up(
     return Measurement(
         ml,
         curves(dense.doubtful),
+        curves([dense.basal(t, base_first) for t in phases]),
         None if dense is acquired else curves(acquired.counted),
         ed,
         es,

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from calid.measurement.intervals import BASAL_MM
 from calid.measurement.papillary import given_to_wall
-from calid.measurement.volumes import PARTS, counted_volumes, partial_volumes, slab_lengths
+from calid.measurement.volumes import PARTS, basal_volumes, counted_volumes, partial_volumes, slab_lengths
 from calid.segmentation.chambers import Chambers
 from calid.segmentation.labels import LEFT_VENTRICLE
 
@@ -57,6 +58,10 @@ class LabelledPhases:
     def phase(self, t: int) -> np.ndarray:
         """Probabilities (k, classes, h, w) of a phase."""
         return self.probabilities[t].astype(np.float32)
+
+    def basal(self, t: int, base_first: bool) -> dict[str, float]:
+        """What each part holds next to the base in a phase, ml."""
+        return basal_volumes(self.phase(t), self.lengths, self.pixel_area, base_first, BASAL_MM)
 
     def cavity_areas(self, t: int) -> np.ndarray:
         """(k,) mm² of the left cavity in a phase."""

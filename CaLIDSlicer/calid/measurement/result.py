@@ -10,7 +10,7 @@ import numpy as np
 from calid.measurement.body import Body
 from calid.measurement.curve import FEWEST_PHASES_FOR_RATES, Function, output_l_min, peak_rates
 from calid.measurement.extent import Extent
-from calid.measurement.intervals import LEVEL, SPREADS, around, stroke_half_widths
+from calid.measurement.intervals import DIASTOLE, LEVEL, SYSTOLE, TOGETHER, Spread, around, stroke_half_widths
 from calid.measurement.papillary import CONVENTIONS
 from calid.measurement.segments import NAMES
 from calid.measurement.volumes import GRAMS_PER_ML
@@ -25,7 +25,7 @@ class Measurement:
     """The measures of one heart beat.
 
     :param ml: volumes of the phases of the dense stack by parts of the heart: ``lv``, ``wall``, ``rv``; and
-        ``doubtful_ml``, how much of each is of doubtful label.
+        ``doubtful_ml``, how much of each is of doubtful label, and ``basal_ml``, how much is next to the base.
     :param simpson_ml: the same by Simpson's rule on the acquired slices; ``None`` if the input was dense.
     :param ed: number of end-diastole, from 0, and ``es`` of end-systole.
     :param extents: base and apex of each phase.
@@ -37,6 +37,7 @@ class Measurement:
 
     ml: Curves
     doubtful_ml: Curves
+    basal_ml: Curves
     simpson_ml: Curves | None
     ed: int
     es: int
@@ -134,20 +135,25 @@ class Measurement:
         }
 
     def _intervals(self, name: str) -> dict[str, list[float]]:
-        ml, doubt = self.ml[name], self.doubtful_ml[name]
+        ml = self.ml[name]
         ed, es = (self.ed, self.es) if name == "lv" else (int(ml.argmax()), int(ml.argmin()))
-        halves = [SPREADS[name].half_width(float(ml[t]), float(doubt[t])) for t in (ed, es)]
-        found = {"edv_ml": around(float(ml[ed]), halves[0])}
-        if len(ml) > 1 and ml[ed] > 0:
-            stroke, fraction = stroke_half_widths(float(ml[ed]), float(ml[es]), *halves)
-            found["esv_ml"] = around(float(ml[es]), halves[1])
-            found["sv_ml"] = around(float(ml[ed] - ml[es]), stroke)
-            found["ef_percent"] = around(float(100 * (1 - ml[es] / ml[ed])), fraction, high=100.0)
+        edv, esv = float(ml[ed]), float(ml[es])
+        halves = self._half(name, ed, DIASTOLE), self._half(name, es, SYSTOLE)
+        found = {"edv_ml": around(edv, halves[0])}
+        if len(ml) > 1 and edv > 0:
+            stroke, fraction = stroke_half_widths(edv, esv, *halves, TOGETHER[name])
+            found["esv_ml"] = around(esv, halves[1])
+            found["sv_ml"] = around(edv - esv, stroke)
+            found["ef_percent"] = around(100 * (1 - esv / edv), fraction, high=100.0)
         if name == "lv":
-            wall = float(self.ml["wall"][self.ed])
-            half = SPREADS["wall"].half_width(wall, float(self.doubtful_ml["wall"][self.ed]))
-            found["mass_g"] = around(GRAMS_PER_ML * wall, GRAMS_PER_ML * half)
+            half = self._half("wall", self.ed, DIASTOLE)
+            found["mass_g"] = around(GRAMS_PER_ML * float(self.ml["wall"][self.ed]), GRAMS_PER_ML * half)
         return {key: list(value) for key, value in found.items()}
+
+    def _half(self, name: str, t: int, spreads: dict[str, Spread]) -> float:
+        """Half the interval of a volume in phase ``t``, ml."""
+        curves = (self.ml, self.doubtful_ml, self.basal_ml)
+        return spreads[name].half_width(*(float(curve[name][t]) for curve in curves))
 
     def _segments(self) -> list[dict[str, Any]]:
         ed, es, more = self.thickness[self.ed], self.thickness[self.es], self.thickening()

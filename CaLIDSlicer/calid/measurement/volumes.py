@@ -20,6 +20,10 @@ GRAMS_PER_ML = 1.05
 """Of myocardium; the convention of Segment, ukbb_cardiac and the consensus of 2020 (JCMR 22:19)."""
 
 
+_PRESENT = 0.1
+"""Share of its largest area from which on a part of the heart is there in a slice."""
+
+
 def slab_lengths(positions: np.ndarray, acquired_gap: float | None = None) -> np.ndarray:
     """How many mm of the heart each slice at ``positions`` (mm, increasing) stands for.
 
@@ -62,3 +66,20 @@ def counted_volumes(labels: np.ndarray, lengths: np.ndarray, pixel_area: float) 
     """
     voxel = lengths * pixel_area / 1000
     return {name: float((labels == label).sum(axis=(1, 2)) @ voxel) for name, label in PARTS.items()}
+
+
+def basal_volumes(
+    probabilities: np.ndarray, lengths: np.ndarray, pixel_area: float, base_first: bool, depth_mm: float
+) -> dict[str, float]:
+    """What each part of the heart holds in its ``depth_mm`` next to the base, in ml: what one slice more or less is.
+
+    :param probabilities: (k, classes, h, w) with the ``lengths`` in mm of :func:`partial_volumes`.
+    """
+    found = {}
+    inward = slice(None) if base_first else slice(None, None, -1)
+    for name, label in PARTS.items():
+        areas = (probabilities[:, label].sum(axis=(1, 2), dtype=np.float64) * pixel_area)[inward]
+        first = int(np.argmax(areas > _PRESENT * areas.max())) if areas.any() else 0
+        within = np.diff(np.minimum(np.concatenate([[0], np.cumsum(lengths[inward][first:])]), depth_mm))
+        found[name] = float(areas[first:] @ within / 1000)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calid.measurement.volumes import counted_volumes, partial_volumes, slab_lengths
+from calid.measurement.volumes import basal_volumes, counted_volumes, partial_volumes, slab_lengths
 
 
 @pytest.mark.parametrize("radius", [12.0, 24.0, 30.0])
@@ -44,3 +44,21 @@ def test_what_is_certain_is_not_doubtful_and_what_is_even_is_wholly():
     assert volumes.ml["lv"] == pytest.approx(9 * 20 * 1.5 / 1000)
     assert volumes.doubtful_ml["lv"] == pytest.approx(9 * 20 * 0.5 / 1000)
     assert volumes.doubtful_ml["rv"] == 0
+
+
+@pytest.mark.parametrize("base_first", [True, False])
+@pytest.mark.parametrize("gap", [1.0, 2.5, 10.0])
+def test_next_to_the_base_is_a_slab_of_the_heart_wherever_slices_lie(ventricle, base_first, gap):
+    positions = np.arange((ventricle.base_mm + gap / 2) % gap, 115, gap)
+    found, lengths = ventricle.probabilities(positions), slab_lengths(positions)
+    if not base_first:
+        found, lengths = found[::-1], lengths[::-1]
+    volumes = basal_volumes(found, lengths, ventricle.pixel**2, base_first, 10.0)
+    depth = 10 / ventricle.length
+    slab = np.pi * ventricle.radius**2 * ventricle.length * (depth - depth**3 / 3) / 1000
+    assert volumes["lv"] == pytest.approx(slab, rel=0.05 if gap < 5 else 0.2)
+
+
+def test_what_is_not_there_has_no_base():
+    nothing = np.zeros((4, 4, 3, 3), np.float32)
+    assert basal_volumes(nothing, np.full(4, 10.0), 2.0, True, 10.0) == {"lv": 0, "wall": 0, "rv": 0}
