@@ -32,7 +32,7 @@ def draw_measures(scored: Sequence[ScoredPatient], folder: Path) -> None:
     _grid(whole, "expert", "experts").savefig(folder / "experts.png", dpi=110, bbox_inches="tight")
     thinned = [row for row in rows if row["start"] is not None]
     if thinned:
-        figure = _grid(thinned, "full", "all slices")
+        figure = _grid(thinned, "same_reach", "all slices over the same reach")
         figure.savefig(folder / "every_second_slice.png", dpi=110, bbox_inches="tight")
 
 

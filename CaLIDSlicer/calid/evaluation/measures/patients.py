@@ -21,12 +21,16 @@ from calid.stacks.stack import SliceStack
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """``stack`` with two phases, end-diastole and end-systole, and their ``labels`` (2, k, rows, columns)."""
+    """``stack`` with two phases, end-diastole and end-systole, and their ``labels`` (2, k, rows, columns).
+
+    :param start_mm: of its first slice in the stack that it was thinned from.
+    """
 
     name: str
     group: str
     stack: SliceStack
     labels: np.ndarray
+    start_mm: float = 0.0
 
     @property
     def gap(self) -> float:
@@ -38,14 +42,30 @@ class Patient:
         kept = slice(start, None, 2)
         positions = self.stack.positions[kept]
         stack = replace(self.stack, voxels=self.stack.voxels[:, kept], positions=positions - positions[0])
-        return replace(self, stack=stack, labels=self.labels[:, kept])
+        return replace(self, stack=stack, labels=self.labels[:, kept], start_mm=float(positions[0]))
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """From where to where its slices stand for the heart, mm along the axis of the whole stack."""
+        lengths = slab_lengths(self.stack.positions)
+        first, last = self.start_mm, self.start_mm + self.stack.positions[-1]
+        return float(first - lengths[0] / 2), float(last + lengths[-1] / 2)
 
     def expert(self) -> dict[str, float]:
-        """The measures of the labels, by the names of :func:`named`."""
+        """The measures of the experts' labels, by the names of :func:`named`."""
+        return self.measures_of(self.labels, slab_lengths(self.stack.positions))
+
+    def measures_of(self, labels: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
+        """Of other labels, whose slices stand for ``lengths`` mm (k,)."""
         rows, columns = self.stack.pixel_spacing
-        lengths = slab_lengths(self.stack.positions)
-        phases = [counted_volumes(each, lengths, rows * columns) for each in self.labels]
+        phases = [counted_volumes(each, lengths, rows * columns) for each in labels]
         return named({part: np.array([each[part] for each in phases]) for part in phases[0]})
+
+
+def lengths_within(positions: np.ndarray, low: float, high: float) -> np.ndarray:
+    """How many mm of a reach each slice stands for: those nearest to it, (k,)."""
+    borders = np.concatenate([[-np.inf], (positions[1:] + positions[:-1]) / 2, [np.inf]])
+    return np.diff(np.clip(borders, low, high))
 
 
 def named(ml: dict[str, np.ndarray]) -> dict[str, float]:

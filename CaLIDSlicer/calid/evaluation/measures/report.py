@@ -15,6 +15,7 @@ from calid.evaluation.measures.agreement import agreement, nearer
 from calid.evaluation.measures.scoring import ScoredPatient, dense_measures, interval_of, simpson_measures
 
 WAYS = ("dense", "simpson")
+REFERENCES = {"full": "all slices", "same_reach": "all slices over the same reach", "expert": "experts' labels"}
 THINNED = ("lv_edv_ml", "lv_esv_ml", "lv_ef_percent", "lv_mass_g", "rv_edv_ml", "rv_esv_ml", "rv_ef_percent")
 """Of the measures, those that are looked at with every second slice hidden."""
 
@@ -22,12 +23,13 @@ THINNED = ("lv_edv_ml", "lv_esv_ml", "lv_ef_percent", "lv_mass_g", "rv_edv_ml", 
 def rows_of(scored: Sequence[ScoredPatient]) -> Iterator[dict[str, Any]]:
     """One for each patient, measure and start of the slices that were kept; start is empty for all slices.
 
-    ``full`` is Simpson's rule on all slices, by the labels of the network; ``expert_thinned`` is the same rule on the
-    experts' labels of the slices that were kept.
+    ``full`` is Simpson's rule on all slices, by the labels of the network, and ``same_reach`` as far as the slices that
+    were kept stand for the heart; ``expert_thinned`` is the same rule on the experts' labels of those.
     """
     for s in scored:
         full = simpson_measures(s.found)
-        for start, found, thinned in [(None, s.found, None), *((t.start, t.found, t.expert) for t in s.thinned)]:
+        for thinned in (None, *s.thinned):
+            found = s.found if thinned is None else thinned.found
             ways = {"dense": dense_measures(found), "simpson": simpson_measures(found)}
             for name, expert in s.expert.items():
                 low, high = interval_of(found, name) or (None, None)
@@ -35,11 +37,12 @@ def rows_of(scored: Sequence[ScoredPatient]) -> Iterator[dict[str, Any]]:
                     "patient": s.patient.name,
                     "group": s.patient.group,
                     "gap_mm": round(s.patient.gap, 3),
-                    "start": start,
+                    "start": None if thinned is None else thinned.start,
                     "measure": name,
                     "expert": expert,
-                    "expert_thinned": None if thinned is None else thinned[name],
+                    "expert_thinned": None if thinned is None else thinned.expert[name],
                     "full": full[name],
+                    "same_reach": full[name] if thinned is None else thinned.same_reach[name],
                     **{way: values[name] for way, values in ways.items()},
                     "low": low,
                     "high": high,
@@ -94,14 +97,16 @@ def _overlap(scored: Sequence[ScoredPatient]) -> dict[str, dict[str, float]]:
 
 def _thinned(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Dense against Simpson's rule on the same slices, by what all slices give: of the network, and of the experts."""
-    dense, simpson, full, expert = ([row[key] for row in rows] for key in ("dense", "simpson", "full", "expert"))
-    return {
-        "dense": asdict(agreement(dense, full)),
-        "simpson": asdict(agreement(simpson, full)),
-        "nearer_to_full": asdict(nearer(dense, simpson, full)),
-        "nearer_to_expert": asdict(nearer(dense, simpson, expert)),
-        "experts_by_simpson": asdict(agreement([row["expert_thinned"] for row in rows], expert)),
-    }
+    dense, simpson, expert = ([row[key] for row in rows] for key in ("dense", "simpson", "expert"))
+    found: dict[str, Any] = {"experts_by_simpson": asdict(agreement([row["expert_thinned"] for row in rows], expert))}
+    for key in REFERENCES:
+        reference = [row[key] for row in rows]
+        found[key] = {
+            "dense": asdict(agreement(dense, reference)),
+            "simpson": asdict(agreement(simpson, reference)),
+            "nearer": asdict(nearer(dense, simpson, reference)),
+        }
+    return found
 
 
 def format_measures(summary: dict[str, Any]) -> str:
@@ -117,13 +122,12 @@ def format_measures(summary: dict[str, Any]) -> str:
         lines.append(f"Dice, {network}: " + ", ".join(f"{part} {value:.3f}" for part, value in parts.items()))
     lines.append(f"wall volume over the beat: {summary['wall_volume_range_percent']:.1f} %")
     if (thinned := summary.get("every_second_slice")) is not None:
-        lines += ["", f"every second slice of {thinned['patients']} patients, against all of them"]
-        for name in THINNED:
-            part = thinned[name]
-            for way in WAYS:
-                lines.append(f"{name:16} {way:8} {_numbers(part[way])}")
-            won = part["nearer_to_full"]["first_wins"], part["nearer_to_expert"]["first_wins"]
-            lines.append(f"{name:16} dense is nearer to all slices in {won[0]:.0%}, to the experts in {won[1]:.0%}")
+        for key, words in REFERENCES.items():
+            lines += ["", f"every second slice of {thinned['patients']} patients, against {words}"]
+            for name in THINNED:
+                part = thinned[name][key]
+                lines += [f"{name:16} {way:8} {_numbers(part[way])}" for way in WAYS]
+                lines.append(f"{name:16} dense is nearer in {part['nearer']['first_wins']:.0%}")
     return "\n".join(lines)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from calid.errors import StackWarning
 from calid.evaluation.anatomy import STRUCTURES
-from calid.evaluation.measures.patients import Patient, named
+from calid.evaluation.measures.patients import Patient, lengths_within, named
 from calid.evaluation.overlap import dice
 from calid.measurement.measure import measure
 from calid.measurement.result import Measurement
@@ -18,7 +17,7 @@ from calid.options import Options
 from calid.reconstruction.device import choose_device
 from calid.reconstruction.intensity import IntensityScale
 from calid.segmentation.chambers import Chambers, load_measurer
-from calid.segmentation.segmenter import Segmenter, load_segmenter, segment
+from calid.segmentation.segmenter import Segmenter, has_segmenter, load_segmenter, segment
 
 THINNED_UP_TO_MM = 6.0
 """Stacks of slices that are no further apart can lose every second one and still look like what is acquired."""
@@ -38,11 +37,17 @@ INTERVALS = {
 
 @dataclass(frozen=True, eq=False)
 class Thinned:
-    """A patient of whom every second slice was kept, from ``start`` on: measured dense, and by Simpson's rule."""
+    """A patient of whom every second slice was kept, from ``start`` on: measured dense, and by Simpson's rule.
+
+    :param expert: Simpson's rule on the experts' labels of the slices that were kept.
+    :param same_reach: the same on the network's labels of all slices, as far as those that were kept stand for the
+        heart: how far it goes on beyond the first slice is known to no stack that begins in it.
+    """
 
     start: int
     found: Measurement
     expert: dict[str, float]
+    same_reach: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +68,21 @@ class ScoredPatient:
 
 def score_patient(patient: Patient, options: Options) -> ScoredPatient:
     """Measure a patient; one with close slices also with every second of them."""
+    measurer = load_measurer(options.models, choose_device(options.device))
+    labels = _labels(measurer, patient)
+    thinned = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StackWarning)  # of the first phase beside another one far away in time
         found = measure(patient.stack, options=options)
-        thinned = []
         for start in (0, 1) if patient.gap <= THINNED_UP_TO_MM else ():
             less = patient.thinned(start)
-            thinned.append(Thinned(start, measure(less.stack, options=options), less.expert()))
-    return ScoredPatient(patient, patient.expert(), found, _overlap(patient, options), tuple(thinned))
+            reach = patient.measures_of(labels, lengths_within(patient.stack.positions, *less.reach))
+            thinned.append(Thinned(start, measure(less.stack, options=options), less.expert(), reach))
+    overlap = {measurer.id: _overlap(labels, patient)}
+    if has_segmenter(options.models):
+        judge = load_segmenter(options.models, measurer.device)
+        overlap[judge.id] = _overlap(segment(judge, patient.stack.voxels, patient.stack.pixel_spacing), patient)
+    return ScoredPatient(patient, patient.expert(), found, overlap, tuple(thinned))
 
 
 def dense_measures(found: Measurement) -> dict[str, float]:
@@ -90,15 +102,8 @@ def interval_of(found: Measurement, measure_name: str) -> tuple[float, float] | 
     return None if interval is None else (interval[0], interval[1])
 
 
-def _overlap(patient: Patient, options: Options) -> dict[str, dict[str, float]]:
-    device = choose_device(options.device)
-    measurer, judge = load_measurer(options.models, device), load_segmenter(options.models, device)
-    labels: dict[str, Any] = {judge.id: segment(judge, patient.stack.voxels, patient.stack.pixel_spacing)}
-    labels[measurer.id] = _labels(measurer, patient)
-    return {
-        network: {name: dice(found == value, patient.labels == value) for name, value in STRUCTURES.items()}
-        for network, found in labels.items()
-    }
+def _overlap(labels: np.ndarray, patient: Patient) -> dict[str, float]:
+    return {name: dice(labels == value, patient.labels == value) for name, value in STRUCTURES.items()}
 
 
 def _labels(measurer: Segmenter, patient: Patient) -> np.ndarray:

@@ -14,7 +14,7 @@ import calid
 from calid import cli
 from calid.errors import ExitCode, UnusableInput
 from calid.evaluation.measures.evaluate import evaluate_measures
-from calid.evaluation.measures.patients import Patient, load_patients, named
+from calid.evaluation.measures.patients import Patient, lengths_within, load_patients, named
 from calid.evaluation.measures.report import rows_of, summarise_measures
 from calid.evaluation.measures.scoring import ScoredPatient, score_patient
 from calid.options import Options
@@ -66,6 +66,16 @@ def test_every_second_slice_stands_for_twice_as_much(patient):
         assert less.expert()["lv_edv_ml"] == pytest.approx(patient.expert()["lv_edv_ml"], rel=0.15)
 
 
+def test_all_slices_over_the_reach_of_those_that_were_kept(patient):
+    positions = np.array([0.0, 5, 10, 15])
+    np.testing.assert_allclose(lengths_within(positions, -5, 15), [7.5, 5, 5, 2.5])
+    np.testing.assert_allclose(lengths_within(positions, 2.5, 22.5), [0, 5, 5, 10])
+    for start, reach in ((0, (-5, 45)), (1, (0, 50))):
+        assert patient.thinned(start).reach == reach
+    whole = patient.measures_of(patient.labels, lengths_within(patient.stack.positions, *patient.reach))
+    assert whole == patient.expert()
+
+
 def test_a_patient_is_read_as_it_was_written_and_one_that_is_not_there_is_named(patient, cohort):
     (read,) = load_patients(cohort, [patient.name])
     np.testing.assert_array_equal(read.stack.voxels, patient.stack.voxels)
@@ -91,7 +101,7 @@ def test_a_phantom_is_measured_whole_and_with_every_second_slice(patient, scored
     assert thinned["expert_thinned"] == patient.thinned(0).expert()["lv_edv_ml"]
     summary = summarise_measures([scored])
     assert summary["expert"]["dense"]["lv_edv_ml"]["bias"] == pytest.approx(whole["dense"] - whole["expert"])
-    assert summary["every_second_slice"]["lv_edv_ml"]["nearer_to_full"]["pairs"] == 2
+    assert summary["every_second_slice"]["lv_edv_ml"]["full"]["nearer"]["pairs"] == 2
     assert all(0.5 < parts["lv"] <= 1 for parts in summary["dice"].values())
 
 
