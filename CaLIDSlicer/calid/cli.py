@@ -1,4 +1,7 @@
-"""``calid reconstruct | measure | dicom | self-check | phantom | evaluate | … | benchmark | train``.
+"""The command line.
+
+``calid reconstruct | measure | dicom | self-check | phantom | evaluate | evaluate-cine | evaluate-dense |
+evaluate-measures | benchmark | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
 """
