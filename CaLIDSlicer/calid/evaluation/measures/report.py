@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from calid.evaluation.measures.agreement import agreement, nearer
+from calid.evaluation.measures.agreement import Agreement, Nearer, agreement, nearer
 from calid.evaluation.measures.scoring import ScoredPatient, dense_measures, interval_of, simpson_measures
 
 WAYS = ("dense", "simpson")
@@ -84,7 +84,7 @@ def _against_expert(rows: Sequence[dict[str, Any]], way: str, name: str) -> dict
     intervals = None
     if way == "dense":
         intervals = [None if row["low"] is None else (row["low"], row["high"]) for row in chosen]
-    return asdict(agreement([row[way] for row in chosen], [row["expert"] for row in chosen], intervals))
+    return _plain(agreement([row[way] for row in chosen], [row["expert"] for row in chosen], intervals))
 
 
 def _overlap(scored: Sequence[ScoredPatient]) -> dict[str, dict[str, float]]:
@@ -98,13 +98,13 @@ def _overlap(scored: Sequence[ScoredPatient]) -> dict[str, dict[str, float]]:
 def _thinned(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Dense against Simpson's rule on the same slices, by what all slices give: of the network, and of the experts."""
     dense, simpson, expert = ([row[key] for row in rows] for key in ("dense", "simpson", "expert"))
-    found: dict[str, Any] = {"experts_by_simpson": asdict(agreement([row["expert_thinned"] for row in rows], expert))}
+    found: dict[str, Any] = {"experts_by_simpson": _plain(agreement([row["expert_thinned"] for row in rows], expert))}
     for key in REFERENCES:
         reference = [row[key] for row in rows]
         found[key] = {
-            "dense": asdict(agreement(dense, reference)),
-            "simpson": asdict(agreement(simpson, reference)),
-            "nearer": asdict(nearer(dense, simpson, reference)),
+            "dense": _plain(agreement(dense, reference)),
+            "simpson": _plain(agreement(simpson, reference)),
+            "nearer": _plain(nearer(dense, simpson, reference)),
         }
     return found
 
@@ -132,5 +132,11 @@ def format_measures(summary: dict[str, Any]) -> str:
 
 
 def _numbers(a: dict[str, Any]) -> str:
-    correlation = "   –  " if math.isnan(a["correlation"]) else f"{a['correlation']:6.3f}"
-    return f"{correlation:>11} {a['bias']:7.1f} {a['sd']:7.1f} {a['mae']:7.1f} {a['low']:9.1f} {a['high']:8.1f}"
+    widths = {"correlation": (11, 3), "bias": (7, 1), "sd": (7, 1), "mae": (7, 1), "low": (9, 1), "high": (8, 1)}
+    shown = ["–".rjust(w) if a[key] is None else f"{a[key]:{w}.{digits}f}" for key, (w, digits) in widths.items()]
+    return " ".join(shown)
+
+
+def _plain(numbers: Agreement | Nearer) -> dict[str, Any]:
+    """For JSON, which has no NaN: what is undefined is ``None``."""
+    return {key: None if value is not None and math.isnan(value) else value for key, value in asdict(numbers).items()}

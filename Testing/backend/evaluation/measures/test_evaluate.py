@@ -120,6 +120,7 @@ def test_the_command_writes_report_table_and_plots(patient, cohort, scored, tmp_
     summary = json.loads(out.read_text(encoding="utf-8"))
     rows = list(csv.DictReader(out.with_suffix(".csv").open(encoding="utf-8", newline="")))
     assert {row["start"] for row in rows} == {"", "0", "1"}
+    assert "NaN" not in out.read_text(encoding="utf-8")  # of one patient there is no correlation
     assert summary["patients"] == 1
     assert {path.name for path in (tmp_path / "report_figures").iterdir()} == {"experts.png", "every_second_slice.png"}
     shown = capsys.readouterr().out
