@@ -28,9 +28,6 @@ _MARGIN_MM = 24.0
 _SMALLEST_REGION = 96  # pixels: the network was trained on 128
 _REACH_OF_DOUBT = 2  # pixels around a shape in which a probability still belongs to it
 
-_NARROW, _GROWN, _NOTABLE = 0.3, 1.5, 0.05
-"""Of its widest area a shape has little left, and is larger again by a factor and a share of that."""
-
 
 @dataclass(frozen=True)
 class Region:
@@ -119,15 +116,12 @@ def load_measurer(models: str | Path | None = None, device: str | torch.device =
 def one_heart(probabilities: np.ndarray) -> np.ndarray:
     """(k, classes, h, w) with all but the largest connected shape of each ventricle turned into background.
 
-    A shape keeps what is doubtful at its border, in its slices and in those next to it. It ends where it has tapered:
-    what grows again beyond is another organ that touches it.
+    A shape keeps what is doubtful at its border, in its slices and in those next to it.
     """
     labels = probabilities.argmax(axis=1)
     kept = probabilities.copy()
-    left = _largest(labels >= MYOCARDIUM)
-    left = _near(left & _tapering(left & (labels == LEFT_VENTRICLE)))
-    right = _largest(labels == RIGHT_VENTRICLE)
-    kept[:, RIGHT_VENTRICLE] *= _near(right & _tapering(right))
+    left = _near(_largest(labels >= MYOCARDIUM))
+    kept[:, RIGHT_VENTRICLE] *= _near(_largest(labels == RIGHT_VENTRICLE))
     kept[:, MYOCARDIUM] *= left
     kept[:, LEFT_VENTRICLE] *= left
     kept[:, 0] = 1 - kept[:, 1:].sum(axis=1)
@@ -138,20 +132,6 @@ def _largest(shape: np.ndarray) -> np.ndarray:
     """The largest piece of a mask (k, h, w); corners connect, for slices far apart overlap little."""
     pieces = sitk.ConnectedComponent(sitk.GetImageFromArray(shape.astype(np.uint8)), True)
     return sitk.GetArrayFromImage(sitk.RelabelComponent(pieces)) == 1
-
-
-def _tapering(shape: np.ndarray) -> np.ndarray:
-    """Whether each slice (k, 1, 1) of a mask belongs to a shape that is widest somewhere and ends only once."""
-    areas = shape.sum(axis=(1, 2)).astype(float)
-    widest = int(areas.argmax())
-    kept = np.ones(len(areas), bool)
-    for outward in (np.arange(widest, len(areas)), np.arange(widest, -1, -1)):
-        along = areas[outward]
-        narrowest = np.minimum.accumulate(along)
-        again = (narrowest < _NARROW * along[0]) & (along > _GROWN * narrowest + _NOTABLE * along[0])
-        if again.any():
-            kept[outward[int(again.argmax()) :]] = False
-    return kept[:, None, None]
 
 
 def _near(shape: np.ndarray) -> np.ndarray:

@@ -77,15 +77,3 @@ def test_of_several_shapes_the_largest_stays_with_its_doubtful_border() -> None:
     assert kept[1, LEFT_VENTRICLE, 30:33, 30:33].max() == 0
     for chamber in (kept[:, RIGHT_VENTRICLE] > 0.5, kept[:, MYOCARDIUM:].sum(axis=1) > 0.5):
         assert label(chamber, np.ones((3, 3, 3)))[1] == 1
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_what_grows_again_beyond_the_end_of_a_chamber_is_no_part_of_it(turned: bool) -> None:
-    certain = np.zeros((7, 4, 40, 40), np.float32)
-    for k, half in enumerate((9, 10, 8, 6, 3, 2, 7)):  # it tapers to its apex, and in the last slice touches the liver
-        certain[k, RIGHT_VENTRICLE, 20 - half : 20 + half, 20 - half : 20 + half] = 1
-    certain[:, 0] = 1 - certain[:, 1:].sum(axis=1)
-    kept = one_heart(certain[::-1] if turned else certain)
-    kept = kept[::-1] if turned else kept
-    np.testing.assert_array_equal(kept[:6, RIGHT_VENTRICLE], certain[:6, RIGHT_VENTRICLE])
-    assert (kept[6, RIGHT_VENTRICLE] > 0).sum() <= 8**2  # no more than the border of the slice before
