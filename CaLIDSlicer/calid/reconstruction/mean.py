@@ -97,7 +97,8 @@ class GapMeans:
 
 
 def _blended(weights: Tensor, knots: Tensor) -> np.ndarray:
-    return torch.tensordot(weights.to(knots), knots, 1).cpu().numpy()
+    with torch.autocast(knots.device.type, enabled=False):  # large weights of both signs cancel each other
+        return torch.tensordot(weights.to(knots), knots, 1).cpu().numpy()
 
 
 def linear_weights(acquired: np.ndarray, dense: np.ndarray) -> np.ndarray:

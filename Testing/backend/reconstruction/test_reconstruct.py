@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import calid
 from calid.errors import Cancelled, OutOfResources, UnusableInput
@@ -137,6 +138,20 @@ def test_drawn_slices_are_sharper_than_the_mean(sparse, result):
 
     drawn = calid.reconstruct(sparse, 4.0, device="cpu", detail=1.0).stack.voxels
     assert roughness(drawn) > roughness(result.stack.voxels)
+
+
+def test_half_precision_changes_little(sparse, monkeypatch):
+    """Graphics cards and the newest processors compute in it, those of most developers do not."""
+
+    def made(half):
+        monkeypatch.setattr(
+            "calid.reconstruction.parallel.autocast", lambda device: torch.autocast("cpu", torch.bfloat16, enabled=half)
+        )
+        dense = calid.reconstruct(sparse, 4.0, device="cpu", uncertainty=True, detail=0.5)
+        return dense.stack.voxels.astype(float), dense.uncertainty
+
+    for single, half in zip(made(False), made(True), strict=True):
+        assert np.abs(half - single).mean() < 0.01 * np.ptp(single)
 
 
 def test_uncertainty_is_zero_where_acquired_and_positive_between(sparse, result):

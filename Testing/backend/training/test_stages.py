@@ -221,7 +221,7 @@ def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_err
     best = loss(error)
     assert best < loss(0.9 * error)
     assert best < loss(1.1 * error)
-    assert best == pytest.approx(1 + float(error.log()), abs=1e-4)
+    assert best == pytest.approx(1 + float(error.log()), abs=3e-3)  # the last layer may compute in half precision
 
 
 def test_pairs_are_the_mean_and_the_truth_at_one_place_with_its_reach(tiny_model, data, hearts):
