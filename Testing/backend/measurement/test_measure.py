@@ -67,7 +67,7 @@ def test_volumes_and_fraction_are_near_those_of_the_phantom(thin, name, low, hig
     assert found.lv["edv_ml"] == pytest.approx(left[0], rel=0.15)
     assert found.lv["ef_percent"] == pytest.approx(100 * (1 - left[1] / left[0]), abs=5)
     assert found.lv["mass_g"] == pytest.approx(1.05 * truth[MYOCARDIUM][0], rel=0.2)
-    assert found.rv["edv_ml"] == pytest.approx(truth[RIGHT_VENTRICLE].max(), rel=0.3)
+    assert found.rv["edv_ml"] == pytest.approx(truth[RIGHT_VENTRICLE].max(), rel=0.4)
 
 
 def test_numbers_follow_from_one_another(sparse):
