@@ -244,6 +244,7 @@ class StudyRead(Event):
     :param stack: number of the one that was taken, from 1, and ``stacks``, how many there are.
     :param remarks: sentences that a user should hear of without asking.
     :param report: the study report in lines for people.
+    :param patient: ``height_cm``, ``weight_kg`` and ``rr_ms``, as far as the study says them and they can be.
     """
 
     name: ClassVar[str] = "study"
@@ -251,6 +252,7 @@ class StudyRead(Event):
     stacks: int
     remarks: list[str]
     report: str
+    patient: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
