@@ -225,6 +225,7 @@ class ScriptedServices:
     file: str = ""
     folder: str = ""
     texts: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
     time: float = 0.0
     deviceError: CalidError | None = None
     devicesForgotten: int = 0
@@ -245,8 +246,11 @@ class ScriptedServices:
     def chooseStudy(self) -> str:
         return self.folder
 
-    def chooseTable(self) -> str:
+    def chooseOutput(self, _name: str, _kind: str) -> str:
         return self.file
+
+    def open(self, path: str) -> None:
+        self.opened.append(path)
 
     def read(self, text: str) -> None:
         self.texts.append(text)

@@ -205,6 +205,7 @@ def _summed_up(
         dense.positions,
         tuple(notes),
         facts,
+        dense,
     )
 
 
