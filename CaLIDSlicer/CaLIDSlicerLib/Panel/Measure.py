@@ -28,7 +28,7 @@ ROWS = (
 )
 """Of the table in the panel: key, caption and decimals; all else is in the table of the scene."""
 
-_BULLSEYE = 160  # pixels: two of them beside each other make no panel wider
+_BULLSEYE = 150  # pixels: two of them beside each other make no panel wider
 
 
 class PanelMeasure:
