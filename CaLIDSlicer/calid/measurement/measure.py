@@ -22,6 +22,7 @@ from calid.measurement.suitable import check_image, no_heart
 from calid.options import Options
 from calid.protocol import Event
 from calid.reconstruction.device import choose_device
+from calid.reconstruction.gaps import OnPhase
 from calid.reconstruction.intensity import IntensityScale
 from calid.reconstruction.reconstruct import reconstruct
 from calid.segmentation.chambers import Chambers, load_measurer
@@ -58,6 +59,7 @@ def measure(
     labels: bool = False,
     options: Options = DEFAULTS,
     progress: Callable[[Event], None] = lambda event: None,
+    on_phase: OnPhase = lambda phase, dense, uncertainty: None,
 ) -> Measurement:
     """Volumes, function, mass and wall thickness of a short-axis stack or cine, sparse or dense.
 
@@ -73,6 +75,7 @@ def measure(
     :param labels: also return the label map of every phase.
     :param options: of the reconstruction; device and models are those of the labelling too.
     :param progress: gets the events of the reconstruction.
+    :param on_phase: gets each phase of the reconstruction, where there is one, for whoever keeps it.
     :raises UnusableInput: for what shows no heart in short-axis MR, and options that cannot be used.
     :raises OutOfResources: if memory or the device is missing.
     :raises WeightsError: if the weights are missing or altered.
@@ -93,22 +96,28 @@ def measure(
             warnings.warn(str(finding), StackWarning, stacklevel=2)
         dense, facts = acquired, dict[str, Any]()
     else:
-        dense, facts = _densely(stack, chambers, papillary, options, progress)
+        dense, facts = _densely(stack, chambers, papillary, options, progress, on_phase)
     return _summed_up(stack, acquired, dense, body, labels, facts | _provenance(chambers, papillary))
 
 
 def _densely(
-    stack: SliceStack, chambers: Chambers, papillary: str, options: Options, progress: Callable[[Event], None]
+    stack: SliceStack,
+    chambers: Chambers,
+    papillary: str,
+    options: Options,
+    progress: Callable[[Event], None],
+    on_phase: OnPhase,
 ) -> tuple[LabelledPhases, dict[str, Any]]:
     """The labels of the reconstruction, which is not kept, and what made it."""
     plan = plan_slices(stack.positions, options.spacing)
     dense = LabelledPhases(chambers, plan.positions, float(np.median(stack.gaps)), papillary, smooth=True)
+
+    def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
+        dense.add(voxels)
+        on_phase(phase, voxels, spread)
+
     result = reconstruct(
-        stack,
-        options=replace(options, uncertainty=False),
-        gather=False,
-        progress=progress,
-        on_phase=lambda phase, voxels, spread: dense.add(voxels),
+        stack, options=replace(options, uncertainty=False), gather=False, progress=progress, on_phase=finished
     )
     return dense, {"reconstruction": result.provenance}
 
