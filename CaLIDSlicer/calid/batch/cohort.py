@@ -187,4 +187,10 @@ def _engine(manner: Manner) -> dict[str, object]:
 
 
 def _outcomes(job: Job, requests: Sequence[Request], manner: Manner) -> Iterator[Outcome]:
-    return run_here(job, requests, manner.local_threads)
+    if manner.scheduler is None and manner.local_workers == 1:
+        return run_here(job, requests, manner.local_threads)
+    from calid.batch.cluster import run_on_scheduler, run_on_workers  # an optional dependency
+
+    if manner.scheduler is not None:
+        return run_on_scheduler(job, requests, manner.scheduler)
+    return run_on_workers(job, requests, manner.local_workers, manner.local_threads)
