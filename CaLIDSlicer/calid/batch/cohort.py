@@ -21,6 +21,7 @@ from calid.batch.folder import finished, sweep
 from calid.batch.local import Job, Request, run_here
 from calid.batch.lock import locked
 from calid.batch.provenance import Run
+from calid.batch.report import write_report
 from calid.batch.roster import enrol, read_list, write_key
 from calid.batch.slot import CHILD, Limits
 from calid.batch.table import write_description, write_tables
@@ -130,7 +131,8 @@ def run(
             ended = "finished"
         finally:
             sweep(out)
-            book.write()
+            write_tables(out, book.sorted)
+            write_report(out, book.sorted, len(cases))
             record.write(book.outcomes.values(), ended)
     return book.sorted
 
@@ -157,10 +159,6 @@ class _Book:
         if time.monotonic() - self._written > _WRITE_EVERY:
             write_tables(self._out, self.sorted)
             self._written = time.monotonic()
-
-    def write(self) -> None:
-        """The table."""
-        write_tables(self._out, self.sorted)
 
 
 def _prepare(out: Path, choice: Choice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -121,3 +122,4 @@ def test_a_scheduler_that_does_not_answer_is_refused(small_cohort, address, monk
     cohort = small_cohort("a.nii")
     with pytest.raises(UnusableInput, match="no scheduler answers"):
         cohort.run(cohort.manner(scheduler=address))
+    gc.collect()  # Dask hangs if a client that never started is cleared away just while another one starts
