@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import numpy as np
 from calid.atomic import write_json
 from calid.batch.case import DONE, Case, Outcome, Wanted
 from calid.batch.fingerprint import Print, request_of, weights_of
-from calid.batch.folder import LOG_FILE, THUMBNAIL_FILE, hidden_folder, made_of, publish
+from calid.batch.folder import LOG_FILE, THUMBNAIL_FILE, folder_of, hidden_folder, made_of, publish
 from calid.batch.picture import write_before_after
 from calid.dicom.converted import NIFTI as CONVERTED
 from calid.dicom.opening import Opened, open_input
@@ -69,6 +70,9 @@ def work(
         outcome = _completed(outcome, said, started)
         try:
             if folder is not None:
+                if outcome.status != DONE:
+                    outcome = _without_place(outcome, folder, out)
+                    _leave_the_log(folder)
                 _write_log(folder / LOG_FILE, outcome)
                 publish(folder, out, outcome, made_of(request, print))
         except (Exception, KeyboardInterrupt) as error:
@@ -98,6 +102,25 @@ def _completed(outcome: Outcome, said: _Said, started: float) -> Outcome:
     peak = peak_memory_bytes()
     facts = said.facts | ({} if peak is None else {"peak_memory_mb": round(peak / 2**20)})
     return replace(outcome, seconds=seconds, warnings=tuple(said.warnings), facts=facts)
+
+
+def _without_place(outcome: Outcome, folder: Path, out: Path) -> Outcome:
+    """A failure told of where the case would have been published, not where it was written."""
+    place = str(folder_of(out, outcome.id))
+    return replace(
+        outcome,
+        error=outcome.error.replace(str(folder), place),
+        remedy=outcome.remedy.replace(str(folder), place),
+    )
+
+
+def _leave_the_log(folder: Path) -> None:
+    """Remove what is incomplete."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOG_FILE:
+            path.unlink()
 
 
 def _write_log(path: Path, outcome: Outcome) -> None:
@@ -143,8 +166,7 @@ class _Making:
         """All that is wanted."""
         opened = _open(self._case)
         stack = opened.stack
-        with naming(self._case.path), warnings.catch_warnings():
-            warnings.simplefilter("ignore", StackWarning)  # told here
+        with naming(self._case.path):
             for remark in (*opened.remarks, *check_stack(stack)):
                 self._said.warn(str(remark))
             phases, slices = stack.voxels.shape[:2]
@@ -153,6 +175,8 @@ class _Making:
             plan = plan_slices(stack.positions, self._options.spacing)
             check_one_spacing(plan, stack.positions, self._options.spacing)
             check_memory(stack, plan, self._options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StackWarning)  # told above
             self._said.facts["slices_dense"] = len(plan.positions)
             self._densely(opened, plan)
             if self._wanted.self_check:

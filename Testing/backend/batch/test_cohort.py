@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -145,6 +146,8 @@ def test_what_a_case_does_hurts_that_case_only(small_cohort):
     assert rows["full"]["error"] == rows["hog"]["error"] == "OutOfResources"
     assert "more than 4 s" in rows["hang"]["message"]
     assert "GB of memory" in rows["hog"]["message"]
+    assert ".calid-" not in rows["full"]["message"] + rows["full"]["remedy"]
+    assert files_of(cohort.out / rows["full"]["participant_id"]) == {"failed.json", "log.txt"}
     assert "Traceback" in (cohort.out / rows["defect"]["participant_id"] / "log.txt").read_text()
     assert [name for name in os.listdir(cohort.out) if name.startswith(".calid")] == []
     assert all(
@@ -196,3 +199,15 @@ def test_an_interrupted_run_leaves_nothing_half_written_and_is_resumed(small_coh
     assert len(first) < 6
     assert {row["status"] for row in cohort.table.values()} == {"done"}
     assert [name for name in os.listdir(cohort.out) if name.startswith(".calid")] == []
+
+
+def test_results_may_lie_on_another_file_system(small_cohort):
+    shared = Path("/dev/shm")
+    if not shared.is_dir():
+        pytest.skip("needs a second file system")
+    cohort = small_cohort("a.nii")
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        cohort.out = Path(folder) / "out"
+        assert [outcome.status for outcome in cohort.run()] == ["done"]
+        cohort.run(resume=True)
+    assert cohort.begun == ["a.nii"]
