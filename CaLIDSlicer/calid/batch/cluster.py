@@ -21,7 +21,7 @@ import dask
 from distributed import Client, Future, LocalCluster, as_completed
 
 from calid.batch.case import Outcome
-from calid.batch.local import SHARE, Job, Request
+from calid.batch.local import SHARE, Job, Outcomes, Request
 from calid.batch.plugin import CaseWorker, work_on
 from calid.batch.work import record
 from calid.errors import CalidError, UnusableInput
@@ -39,7 +39,7 @@ _BACK_WITHIN = 60.0
 """s, a worker of this machine: killed ones are started again, unless they are killed while they start."""
 
 
-def run_on_workers(job: Job, requests: Sequence[Request], workers: int, threads: int) -> Iterator[Outcome]:
+def run_on_workers(job: Job, requests: Sequence[Request], workers: int, threads: int) -> Outcomes:
     """The outcome of each case as soon as it is there, by workers of this machine.
 
     :param threads: of each worker.
@@ -61,7 +61,7 @@ def run_on_workers(job: Job, requests: Sequence[Request], workers: int, threads:
         yield from _Handing(client, replace(job, threads=threads), _BACK_WITHIN, devices).outcomes(requests)
 
 
-def run_on_scheduler(job: Job, requests: Sequence[Request], address: str) -> Iterator[Outcome]:
+def run_on_scheduler(job: Job, requests: Sequence[Request], address: str) -> Outcomes:
     """The same, by the workers of a scheduler that is there.
 
     :raises UnusableInput: if none answers at the address.
@@ -97,7 +97,7 @@ class _Handing:
         self._lost = Counter[str]()
         self._threads, self._counted, self._seen = 0, -math.inf, time.monotonic()
 
-    def outcomes(self, requests: Sequence[Request]) -> Iterator[Outcome]:
+    def outcomes(self, requests: Sequence[Request]) -> Outcomes:
         """Of all of them, in the order in which they come.
 
         :raises CalidError: if the scheduler is lost.
@@ -109,7 +109,7 @@ class _Handing:
         except OSError as error:  # of a connection, while we were talking
             raise _scheduler_lost() from error
 
-    def _handed_out(self, waiting: deque[Request]) -> Iterator[Outcome]:
+    def _handed_out(self, waiting: deque[Request]) -> Outcomes:
         running: dict[str, Request] = {}
         completed = as_completed(with_results=True, raise_errors=False, loop=self._client.loop)
         while waiting or running:
@@ -125,14 +125,15 @@ class _Handing:
             case, asked = request = running.pop(future.key)
             future.release()
             if isinstance(result, Outcome):
-                yield result
+                yield replace(result, attempts=result.attempts + self._lost[case.id])
                 continue
             self._watch()
             if self._lost[case.id] < self._job.limits.retries:
                 self._lost[case.id] += 1
                 waiting.appendleft(request)
             else:
-                yield record(case, self._job.wanted, self._job.out, asked, _worker_lost())
+                outcome = record(case, self._job.wanted, self._job.out, asked, _worker_lost())
+                yield replace(outcome, attempts=1 + self._lost[case.id])
 
     def _submit(self, request: Request) -> Future:
         case, asked = request

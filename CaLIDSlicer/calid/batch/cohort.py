@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from calid.batch.case import Case, Outcome, Wanted
 from calid.batch.finding import find_cases, is_result
 from calid.batch.fingerprint import request_of, weights_of
 from calid.batch.folder import finished, sweep
-from calid.batch.local import Job, Request, run_here
+from calid.batch.local import Job, Outcomes, Request, run_here
 from calid.batch.lock import locked
 from calid.batch.provenance import Run
 from calid.batch.report import write_report
@@ -122,12 +123,12 @@ def run(
         tell = begin(len(cases), len(book.outcomes))
         record = Run(out, wanted, weights, _engine(manner))
         ended = "cancelled"
+        job = Job(out, wanted, manner.limits, manner.threads, manner.command)
         try:
-            for outcome in _outcomes(
-                Job(out, wanted, manner.limits, manner.threads, manner.command), book.left, manner
-            ):
-                book.add(outcome)
-                tell(outcome)
+            with closing(_outcomes(job, book.left, manner)) as outcomes:  # nobody works any more when we sweep
+                for outcome in outcomes:
+                    book.add(outcome)
+                    tell(outcome)
             ended = "finished"
         finally:
             sweep(out)
@@ -184,7 +185,7 @@ def _engine(manner: Manner) -> dict[str, object]:
     return {"name": "dask" if workers > 1 else "process", "workers": workers, "threads": manner.local_threads}
 
 
-def _outcomes(job: Job, requests: Sequence[Request], manner: Manner) -> Iterator[Outcome]:
+def _outcomes(job: Job, requests: Sequence[Request], manner: Manner) -> Outcomes:
     if manner.scheduler is None and manner.local_workers == 1:
         return run_here(job, requests, manner.local_threads)
     from calid.batch.cluster import run_on_scheduler, run_on_workers  # an optional dependency

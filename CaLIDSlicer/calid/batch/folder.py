@@ -66,9 +66,9 @@ def publish(folder: Path, out: Path, outcome: Outcome, made_of: dict[str, Any]) 
         shutil.rmtree(before, ignore_errors=True)
 
 
-def made_of(request: dict[str, Any], print: Print | None) -> dict[str, Any]:
+def made_of(request: dict[str, Any], source: Print | None) -> dict[str, Any]:
     """What :func:`publish` notes, and :func:`finished` compares."""
-    return {"request": request, "input": None if print is None else asdict(print)}
+    return {"request": request, "input": None if source is None else asdict(source)}
 
 
 def finished(out: Path, case: Case, request: dict[str, Any]) -> Outcome | None:

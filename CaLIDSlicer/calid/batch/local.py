@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,11 +36,14 @@ class Job:
         return Slot(self.out, self.wanted, self.threads or threads, limits, environment or {}, self.command)
 
 
+Outcomes = Generator[Outcome, None, None]
+"""As they come; closing it ends all workers."""
+
 Request = tuple[Case, dict[str, Any]]
 """A case and what is asked for, :func:`~calid.batch.fingerprint.request_of`."""
 
 
-def run_here(job: Job, requests: Sequence[Request], threads: int) -> Iterator[Outcome]:
+def run_here(job: Job, requests: Sequence[Request], threads: int) -> Outcomes:
     """The outcome of each case as soon as it is there."""
     free = available_bytes()
     with closing(job.slot(threads, None if free is None else round(SHARE * free))) as slot:

@@ -56,13 +56,13 @@ def work(
     with ExitStack() as stack:
         folder: Path | None = None
         said = _Said(case, wanted)
-        print: Print | None = None
+        source: Print | None = None
         try:
             _check_worker(case, wanted, request)
             folder = stack.enter_context(hidden_folder(out))
             redirect(folder / LOG_FILE)
             with suppress(OSError):  # opening it tells why
-                print = Print.of([Path(path) for path in case.paths])
+                source = Print.of([Path(path) for path in case.paths])
             _Making(case, wanted, folder, said, reconstruct).make()
             outcome = Outcome(case.id, DONE)
         except (Exception, KeyboardInterrupt) as error:
@@ -74,7 +74,7 @@ def work(
                     outcome = _without_place(outcome, folder, out)
                     _leave_the_log(folder)
                 _write_log(folder / LOG_FILE, outcome)
-                publish(folder, out, outcome, made_of(request, print))
+                publish(folder, out, outcome, made_of(request, source))
         except (Exception, KeyboardInterrupt) as error:
             outcome = _completed(Outcome.failed(case, explain(error), wanted), said, started)
     return outcome
