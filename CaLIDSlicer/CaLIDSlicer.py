@@ -23,13 +23,14 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from calid.errors import telling_in
-from calid.protocol import Event
+from calid.protocol import Event, HeartFacts
 from CaLIDSlicerLib import Host
 from CaLIDSlicerLib.Dicom.Opening import StudyOpening
 from CaLIDSlicerLib.Display import Showing
 from CaLIDSlicerLib.Display.Layout import registerLayouts
 from CaLIDSlicerLib.Jobs.Errors import CONSOLE
 from CaLIDSlicerLib.Jobs.Reconstruction import Reconstruction
+from CaLIDSlicerLib.Measurement.Measuring import Measuring
 from CaLIDSlicerLib.Panel.Controller import Panel
 from CaLIDSlicerLib.Panel.Dropping import Dropping
 from CaLIDSlicerLib.Panel.Parameters import Parameters
@@ -161,11 +162,37 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
         with telling_in(CONSOLE):
             return SelfCheck(node, onProgress, onFinished, workerCommand=self._workerCommand, **options)
 
+    def measure(
+        self,
+        node,
+        onProgress: Callable[[Event], None] | None = None,
+        onFinished: Callable[[Measuring], None] | None = None,
+        *,
+        height_cm: float | None = None,
+        weight_kg: float | None = None,
+        rr_ms: float | None = None,
+        papillary: str = "cavity",
+        **options: Any,
+    ) -> Measuring:
+        """Start to measure a dense volume or cine; ``wait()`` returns its measures.
+
+        >>> measures = CaLIDSlicerLogic().measure(dense, rr_ms=880).wait()
+        >>> measures.numbers["lv"]["ef_percent"]
+
+        :param height_cm: of the patient, with ``weight_kg`` for what is given per body surface.
+        :param rr_ms: from one heart beat to the next, for cardiac output and rates.
+        :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles are counted.
+        :raises UnusableInput: at once, if the node or what is said of the patient cannot be used.
+        """
+        heart = HeartFacts(height_cm, weight_kg, rr_ms, papillary)
+        with telling_in(CONSOLE):
+            return Measuring(node, onProgress, onFinished, heart=heart, workerCommand=self._workerCommand, **options)
+
 
 class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel in Slicer: its life cycle, and all windows that it opens.
 
-    :param makeServices: of ``(logic, ask, tell, chooseFile, chooseStudy, read, isInFront)``, for tests.
+    :param makeServices: of ``(logic, ask, tell, chooseFile, chooseStudy, chooseTable, read, isInFront)``, for tests.
     """
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
@@ -181,7 +208,14 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         services = self._makeServices(
-            self.logic, self._ask, self._tell, self._chooseFile, self._chooseStudy, self._read, self._isInFront
+            self.logic,
+            self._ask,
+            self._tell,
+            self._chooseFile,
+            self._chooseStudy,
+            self._chooseTable,
+            self._read,
+            self._isInFront,
         )
         self.panel, self._display = Panel(self.ui, services), services.display
         self._dropping = Dropping(widget, self.panel.openStudy)
@@ -243,6 +277,10 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _chooseStudy(self) -> str:
         return qt.QFileDialog.getExistingDirectory(self.parent, _("Open study"))
+
+    def _chooseTable(self) -> str:
+        name = qt.QFileDialog.getSaveFileName(self.parent, _("Save measures"), "measures.csv", _("Table (*.csv)"))
+        return f"{name}.csv" if name and not Path(name).suffix else name
 
     def _read(self, text: str) -> None:
         slicer.util.infoDisplay(_("This is what the study holds."), windowTitle=_("CaLID"), detailedText=text)

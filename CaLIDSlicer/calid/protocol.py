@@ -7,6 +7,9 @@ in their own data type. The worker adds, phase by phase, ``dense_NNN.npy`` ``(sl
 data type and, on request, ``uncertainty_NNN.npy`` (float32, in the input's intensity units). A result file is
 complete as soon as its :class:`PhaseFinished` event is seen.
 
+A job that measures may bring ``drawn.npy``, labels that a person has drawn; the worker adds all labels, named in a
+:class:`Measured` event.
+
 A job that opens a study has a :class:`StudyJob` and no voxels; the worker adds those of each view, named in a
 :class:`ViewRead` event.
 
@@ -23,25 +26,47 @@ from typing import Any, ClassVar
 
 from calid.options import Options
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 INPUT_FILE = "input.npy"
 JOB_FILE = "job.json"
+DRAWN_FILE = "drawn.npy"
 
 RECONSTRUCT = "reconstruct"
 SELF_CHECK = "self-check"
+MEASURE = "measure"
 OPEN_STUDY = "open study"
 
 
 @dataclass(frozen=True)
+class HeartFacts:
+    """What a job of :data:`MEASURE` is told of a heart beside its images.
+
+    :param height_cm: with ``weight_kg`` and ``rr_ms`` as :class:`calid.measurement.body.Body` takes them.
+    :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles are counted.
+    :param acquired: for every slice of a dense stack the index of the acquired slice it equals, or ``None`` if it is
+        synthesised; ``None`` for a stack of which nothing is synthesised.
+    :param drawn: the phases, from 0, whose labels a person has drawn: ``drawn.npy`` holds them in this order,
+        (drawn phases, slices, rows, columns) uint8.
+    """
+
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    rr_ms: float | None = None
+    papillary: str = "cavity"
+    acquired: list[int | None] | None = None
+    drawn: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Job:
-    """What to reconstruct, or what to check.
+    """What to reconstruct, to check or to measure.
 
     :param frame: 4 x 4 matrix from (i, j, mm along the slice axis, 1) to world millimetres; RAS when Slicer asks.
     :param positions: position of each slice in mm along the slice axis, increasing from 0.
     :param options: what the user chose.
-    :param task: :data:`RECONSTRUCT`, or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and
-        ``models``.
+    :param task: :data:`RECONSTRUCT`; or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and ``models``; or
+        :data:`MEASURE`, which heeds ``heart`` too.
     :param thickness: mm that each slice averages over, as its source says; ``None`` where that says nothing.
     """
 
@@ -51,6 +76,7 @@ class Job:
     task: str = RECONSTRUCT
     version: int = PROTOCOL_VERSION
     thickness: float | None = None
+    heart: HeartFacts = field(default_factory=HeartFacts)
 
     def write(self, folder: str | Path) -> None:
         """Write ``job.json`` into an existing job folder."""
@@ -60,7 +86,8 @@ class Job:
     def read(cls, folder: str | Path) -> Job:
         """Read ``job.json``; raises ``ValueError`` for a job of another protocol version."""
         fields = _read(folder)
-        return cls(**{**fields, "options": Options(**fields["options"])})
+        parts = {"options": Options(**fields["options"]), "heart": HeartFacts(**fields["heart"])}
+        return cls(**{**fields, **parts})
 
 
 @dataclass(frozen=True)
@@ -170,6 +197,24 @@ class Checked(Event):
 
 
 @dataclass(frozen=True)
+class Measured(Event):
+    """The heart is measured.
+
+    :param numbers: as :meth:`calid.measurement.result.Measurement.to_dict` gives them.
+    :param rows: the same for a table: of what, measure, value, unit, and the ends of the interval, all as text.
+    :param labels: file of the job folder with (phases, slices, rows, columns) uint8, the values of
+        :mod:`calid.segmentation.labels`.
+    :param positions: mm along the slice axis of the slices that are labelled.
+    """
+
+    name: ClassVar[str] = "measured"
+    numbers: dict[str, Any]
+    rows: list[list[str]]
+    labels: str
+    positions: list[float]
+
+
+@dataclass(frozen=True)
 class ViewRead(Event):
     """A view of a study is complete: the stack first, then the long axes of its study, in step with it.
 
@@ -199,6 +244,7 @@ class StudyRead(Event):
     :param stack: number of the one that was taken, from 1, and ``stacks``, how many there are.
     :param remarks: sentences that a user should hear of without asking.
     :param report: the study report in lines for people.
+    :param patient: ``height_cm``, ``weight_kg`` and ``rr_ms``, as far as the study says them and they can be.
     """
 
     name: ClassVar[str] = "study"
@@ -206,6 +252,7 @@ class StudyRead(Event):
     stacks: int
     remarks: list[str]
     report: str
+    patient: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -243,7 +290,7 @@ class Done(Event):
     peak_memory_bytes: int | None = None
 
 
-_EVENT_TYPES = (Started, Progress, PhaseFinished, Checked, ViewRead, StudyRead, Warned, Failed, Done)
+_EVENT_TYPES = (Started, Progress, PhaseFinished, Checked, Measured, ViewRead, StudyRead, Warned, Failed, Done)
 _EVENTS: dict[str, type[Event]] = {e.name: e for e in _EVENT_TYPES}
 
 

@@ -6,16 +6,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import slicer
 import vtk
-from driving import apply, layoutNode, loadSample, panel, parameters, picture, spin, ui, waitForRun, waitForViews
+from driving import apply, layoutNode, loadSample, parameters, picture, spin, ui, waitForRun, waitForViews
 from looking import pressed, shown
+from obedience import reconstructed, worker
 
 SIZES = ("1280x720",)
-WORKER = Path(__file__).with_name("obedient_worker.py")
 SMALL = {"slices": 5, "pixel": 3.0, "matrix": (64, 64)}
 SPARSE, DENSE = (
     [f"CaLID{row}{plane}" for plane in ("ShortAxis", "LongAxis1", "LongAxis2")] for row in ("Sparse", "Dense")
@@ -23,35 +22,6 @@ SPARSE, DENSE = (
 COMPARISON = 27180
 FOUR_UP = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 ONE_UP = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
-
-
-@contextmanager
-def worker(ending: str = "all", phases: int = 1) -> Iterator[None]:
-    """All runs meanwhile are of the obedient worker, which after some phases does what ``ending`` says.
-
-    It computes nothing, so nobody asks for PyTorch and a device, which takes the better part of a minute.
-    """
-    from CaLIDSlicerLib import Host
-    from CaLIDSlicerLib.Setup.DeviceProbe import DeviceReport
-
-    services, command = panel().services, Host.workerCommand
-    kept = services.dependencies, services.findDevice
-    Host.workerCommand = lambda: [command()[0], str(WORKER), ending, str(phases)]
-    services.dependencies = SimpleNamespace(question=lambda: None)
-    services.findDevice = lambda _wanted: DeviceReport("cpu", "CPU", None, None, "", True, 1)
-    try:
-        yield
-    finally:
-        Host.workerCommand = command
-        services.dependencies, services.findDevice = kept
-
-
-def reconstructed(**settings: Any) -> Any:
-    """A finished result, by the obedient worker."""
-    with worker():
-        apply(**settings)
-        waitForRun()
-    return parameters().result
 
 
 @contextmanager

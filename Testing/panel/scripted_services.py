@@ -59,6 +59,9 @@ class ScriptedLogic:
     def selfCheck(self, node, onProgress, onFinished, **options) -> ScriptedJob:
         return self.start(node, onProgress, onFinished, **options)
 
+    def measure(self, node, onProgress, onFinished, **facts) -> ScriptedJob:
+        return self.start(node, onProgress, onFinished, **facts)
+
 
 BUTTONS = {
     "showUncertainty": "uncertainty",
@@ -86,7 +89,7 @@ class ScriptedDisplay:
         self.listeners.append(listener)
 
     def shownOf(self, volume) -> SimpleNamespace:
-        nothing = dict.fromkeys(("comparison", *BUTTONS.values()), False) | {"fraction": 1.0}
+        nothing = dict.fromkeys(("comparison", "measures", *BUTTONS.values()), False) | {"fraction": 1.0}
         return SimpleNamespace(**nothing | (self.shown if volume is not None and volume is self.volume else {}))
 
     def isReportShown(self, report) -> bool:
@@ -106,6 +109,12 @@ class ScriptedDisplay:
     def showInTurns(self, volume) -> SimpleNamespace:
         self.showResult(volume)
         return SimpleNamespace(isGoing=False, then=lambda follower: follower(), finish=lambda: None, stop=lambda: None)
+
+    def showMeasures(self, volume) -> SimpleNamespace:
+        self.showInTurns(volume)
+        self.calls[-1] = ("showMeasures", volume)
+        self.shown = {"measures": True}
+        return SimpleNamespace(then=lambda follower: follower(), stop=lambda: None)
 
     def showBeforeAfter(self, volume, fraction: float) -> bool:
         self.calls.append(("showBeforeAfter", volume, fraction))
@@ -235,6 +244,9 @@ class ScriptedServices:
 
     def chooseStudy(self) -> str:
         return self.folder
+
+    def chooseTable(self) -> str:
+        return self.file
 
     def read(self, text: str) -> None:
         self.texts.append(text)

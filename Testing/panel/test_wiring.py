@@ -49,7 +49,9 @@ def devices(lib, monkeypatch):
 
 
 def test_everything_is_there(lib):
-    real = lib("Panel.Wiring").realServices("logic", "ask", "tell", "chooseFile", "chooseStudy", "read", "isInFront")
+    real = lib("Panel.Wiring").realServices(
+        "logic", "ask", "tell", "chooseFile", "chooseStudy", "chooseTable", "read", "isInFront"
+    )
     given = {field.name: getattr(real, field.name) for field in dataclasses.fields(real)}
     assert [name for name, value in given.items() if value is None] == []
     assert [name for name in SHOWN if not callable(getattr(real.display, name))] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ LONG_AXIS_ROLE = "CaLID.longAxis"
 REPORT_ROLE = "CaLID.studyReport"
 """Of the volume that shows a stack to the text node with the study report."""
 
+_PATIENT = "CaLID.patient"  # attribute of the report
 _USUAL_THICKNESS = 8.0
 
 
@@ -62,6 +64,7 @@ def addStudy(views: Sequence[tuple[ViewRead, np.ndarray]], read: StudyRead) -> O
     for longAxis in longAxes:
         volume.AddNodeReferenceID(LONG_AXIS_ROLE, longAxis.GetID())
     report = _addReport(f"{volume.GetName()} report", read.report)
+    report.SetAttribute(_PATIENT, json.dumps(read.patient))
     volume.SetNodeReferenceID(REPORT_ROLE, report.GetID())
     return OpenedStudy(volume, longAxes, report, stack.what, read)
 
@@ -85,6 +88,12 @@ def reportOf(volume) -> str:
     """The report of the study that a volume is from; empty if it is from none."""
     node = volume.GetNodeReference(REPORT_ROLE) if volume is not None else None
     return node.GetText() if node is not None else ""
+
+
+def patientOf(volume) -> dict[str, float]:
+    """``height_cm``, ``weight_kg`` and ``rr_ms``, as far as the study that a volume is from says them."""
+    node = volume.GetNodeReference(REPORT_ROLE) if volume is not None else None
+    return json.loads(node.GetAttribute(_PATIENT) or "{}") if node is not None else {}
 
 
 def _addStack(view: ViewRead, voxels: np.ndarray):

@@ -1,4 +1,4 @@
-"""The layouts of CaLID: sparse and dense in three planes and in 3D, and the page of a self-check.
+"""The layouts of CaLID: sparse and dense in three planes and in 3D, the measured heart, and the page of a self-check.
 
 The comparison has two arrangements, for the room that there is: three columns beside 3D would push a small window
 beyond its screen, and two would leave a wide one with small pictures of the short axis.
@@ -24,17 +24,20 @@ SELF_CHECK_LAYOUT = 27181
 WIDE_LAYOUT = 27182
 """Before above after in three columns, beside 3D: larger pictures of the short axis."""
 
+MEASURES_LAYOUT = 27183
+"""The dense views, above 3D and the plot of the volumes."""
+
 COMPARISON_LAYOUTS = (COMPARISON_LAYOUT, WIDE_LAYOUT)
 """Numbers of their own among the layouts of all extensions."""
 
-OWN_LAYOUTS = (*COMPARISON_LAYOUTS, SELF_CHECK_LAYOUT)
+OWN_LAYOUTS = (*COMPARISON_LAYOUTS, SELF_CHECK_LAYOUT, MEASURES_LAYOUT)
 
 PLANES = {"ShortAxis": ("SA", "#F34A33"), "LongAxis1": ("LA1", "#6EB04B"), "LongAxis2": ("LA2", "#EDD54C")}
 """Name of a view's plane -> its label and colour: those of Slicer's axial, coronal and sagittal views."""
 
 SPARSE_VIEWS, DENSE_VIEWS = ([f"CaLID{row}{plane}" for plane in PLANES] for row in ("Sparse", "Dense"))
 PICTURE_VIEWS = ["CaLIDAcquired", "CaLIDPredicted", "CaLIDLinear"]
-PLOT_VIEW, TABLE_VIEW = "CaLIDScores", "CaLIDScoreTable"
+PLOT_VIEW, TABLE_VIEW, VOLUMES_VIEW = "CaLIDScores", "CaLIDScoreTable", "CaLIDVolumes"
 OWN_SLICE_VIEWS = [*SPARSE_VIEWS, *DENSE_VIEWS, *PICTURE_VIEWS]
 
 WIDE_FROM = 1320
@@ -42,6 +45,7 @@ WIDE_FROM = 1320
 
 _BEFORE, _CHOSEN = "CaLID.layoutBefore", "CaLID.arrangement"  # attributes of the layout node
 _GREY = "#8C8C8C"
+_PLOT = "vtkMRMLPlotViewNode"
 
 
 class Look(NamedTuple):
@@ -159,6 +163,11 @@ def showSelfCheckLayout(scene) -> bool:
     return _show(scene, SELF_CHECK_LAYOUT)
 
 
+def showMeasuresLayout(scene) -> bool:
+    """Arrange the views for a measured heart; false where there are no views to arrange."""
+    return _show(scene, MEASURES_LAYOUT)
+
+
 def sliceViews(scene, names: Iterable[str]) -> list[SliceView]:
     """The slice views of these names, as far as they exist."""
     planes = [scene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in names]
@@ -218,17 +227,18 @@ def _descriptions() -> dict[int, str]:
     before, after = ([_sliceView(name) for name in names] for names in (SPARSE_VIEWS, DENSE_VIEWS))
     pairs = _box("vertical", [_row(pair) for pair in zip(before, after, strict=True)])
     columns = _box("vertical", [_row(before), _row(after)])
-    volume = _view("vtkMRMLViewNode", "1", viewlabel="1")
+    volume, plot = _view("vtkMRMLViewNode", "1", viewlabel="1"), _view(_PLOT, VOLUMES_VIEW, viewlabel="V")
     return {
         COMPARISON_LAYOUT: _box("horizontal", [pairs, volume], sizes=(13, 7)),
         WIDE_LAYOUT: _box("horizontal", [columns, volume], sizes=(3, 1)),
         SELF_CHECK_LAYOUT: _selfCheck(),
+        MEASURES_LAYOUT: _box("vertical", [_row(after), _row([volume, plot])]),
     }
 
 
 def _selfCheck() -> str:
     pictures = [_sliceView(name) for name in PICTURE_VIEWS]
-    plot = _view("vtkMRMLPlotViewNode", PLOT_VIEW, viewlabel="P")
+    plot = _view(_PLOT, PLOT_VIEW, viewlabel="P")
     table = _view("vtkMRMLTableViewNode", TABLE_VIEW, viewlabel="T")
     return _box("vertical", [_row(pictures), _box("horizontal", [plot, table], sizes=(1, 2))])
 

@@ -7,18 +7,21 @@ with ``--no-main-window``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 import slicer
 
-from . import Overlay, Playback, Rendering, SelfCheckPage
+from . import MeasuresPage, Overlay, Playback, Rendering, SelfCheckPage
 from .Comparison import fillViews, lookAtHeart
 from .Layout import (
     COMPARISON_LAYOUTS,
+    MEASURES_LAYOUT,
     arrangement,
     inputOf,
     makeViews,
     showComparisonLayout,
+    showMeasuresLayout,
     viewsOnScreen,
     viewsShowing,
 )
@@ -39,6 +42,7 @@ __all__ = [
     "remember",
     "showBeforeAfter",
     "showInTurns",
+    "showMeasures",
     "showReport",
     "showResult",
     "showSynthesised",
@@ -64,9 +68,18 @@ def showInTurns(volume) -> Turns:
     return Turns(_showing(volume))
 
 
+def showMeasures(volume) -> Turns:
+    """Show a measured dense volume: outlines, beating surfaces, and the volumes over the beat; as :func:`showInTurns`.
+
+    It ends undone for a volume that was not measured.
+    """
+    return Turns(_showingMeasures(volume))
+
+
 def leave() -> bool:
     """Give the user the views back that ours were shown in place of."""
     with _watch.changing(slicer.mrmlScene):
+        MeasuresPage.hideLabels(slicer.mrmlScene)
         return _watch.memory.leave(slicer.mrmlScene)
 
 
@@ -145,6 +158,18 @@ def _bringUp(volume, isSeen: Callable) -> bool:
 
 
 def _showing(volume) -> Steps:
+    steps = (fillViews, lookAtHeart, Rendering.prepare, _render, _frame)
+    return (yield from _arranging(volume, showComparisonLayout, COMPARISON_LAYOUTS, steps))
+
+
+def _showingMeasures(volume) -> Steps:
+    steps = (MeasuresPage.fillPage, MeasuresPage.lookAtLabels)
+    return (yield from _arranging(volume, showMeasuresLayout, (MEASURES_LAYOUT,), steps))
+
+
+def _arranging(
+    volume, arrange: Callable[[Any], bool], layouts: Collection[int], steps: Iterable[Callable[[Any], bool | None]]
+) -> Steps:
     scene = volume.GetScene()
     if scene is None:
         return False
@@ -154,15 +179,15 @@ def _showing(volume) -> Steps:
     yield
     yield from makeViews(scene)
     with _watch.changing(scene):
-        if not _isThere(volume, scene) or not showComparisonLayout(scene):
+        if not _isThere(volume, scene) or not arrange(scene):
             return False
     yield
     with _watch.changing(scene):
         settleViews()
-    for step in (fillViews, lookAtHeart, Rendering.prepare, _render, _frame):
+    for step in steps:
         with _watch.changing(scene):
             # The event loop has run: the job may have been cancelled, and the user have turned to other views.
-            if not _isThere(volume, scene) or arrangement(scene) not in COMPARISON_LAYOUTS or step(volume) is False:
+            if not _isThere(volume, scene) or arrangement(scene) not in layouts or step(volume) is False:
                 return False
         yield
     return True
@@ -173,6 +198,7 @@ def _isThere(volume, scene) -> bool:
 
 
 def _render(volume) -> None:
+    MeasuresPage.hideLabels(volume.GetScene())  # they are inside of what is rendered
     Rendering.hideRenderings(result for result in resultsIn(volume.GetScene()) if result is not volume)
     Rendering.showVolumeRendering(volume)
 

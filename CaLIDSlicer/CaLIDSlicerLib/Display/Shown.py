@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from .Layout import (
     COMPARISON_LAYOUTS,
     DENSE_VIEWS,
+    MEASURES_LAYOUT,
     PLOT_VIEW,
     SELF_CHECK_LAYOUT,
     arrangement,
@@ -36,6 +38,7 @@ class Shown:
     synthesised: bool = False
     rendering: bool = False
     playing: bool = False
+    measures: bool = False
 
 
 NOTHING = Shown()
@@ -56,12 +59,22 @@ def shownOf(volume: Any) -> Shown:
         synthesised=any(mask and view.GetLabelVolumeID() == mask and view.GetLabelOpacity() > 0 for view in layers),
         rendering=isRendered(volume),
         playing=bool(browser and browser.GetPlaybackActive()),
+        measures=measuredVolume(volume.GetScene()) is volume,
     )
 
 
 def comparedVolume(scene) -> Any:
     """The dense volume that is compared with its input now, or ``None``."""
-    if arrangement(scene) not in COMPARISON_LAYOUTS:
+    return _denseIn(scene, COMPARISON_LAYOUTS)
+
+
+def measuredVolume(scene) -> Any:
+    """The dense volume whose measures are shown now, or ``None``."""
+    return _denseIn(scene, (MEASURES_LAYOUT,))
+
+
+def _denseIn(scene, layouts: Collection[int]) -> Any:
+    if arrangement(scene) not in layouts:
         return None
     shown = (scene.GetNodeByID(view.layers.GetBackgroundVolumeID() or "") for view in sliceViews(scene, DENSE_VIEWS))
     return next((volume for volume in shown if volume), None)

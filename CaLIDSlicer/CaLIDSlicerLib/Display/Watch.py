@@ -22,6 +22,7 @@ from .Layout import (
     leaveOwnLayout,
     sliceViews,
 )
+from .MeasuresPage import markPhases
 from .Overlay import showLegend, takeOffOthers
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
@@ -117,6 +118,7 @@ class ViewWatch(VTKObservationMixin):
         for volume in resultsIn(self._scene):
             showLegend(volume)
         self._notes.write(self._scene)
+        markPhases(self._scene)
         dense = comparedVolume(self._scene)
         sparse = inputOf(dense) if dense else None
         if sparse:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from calid.errors import CalidError, OutOfResources
-from calid.protocol import INPUT_FILE, Job, StudyJob
+from calid.protocol import DRAWN_FILE, INPUT_FILE, Job, StudyJob
 
 
 class JobFolder:
@@ -27,19 +27,23 @@ class JobFolder:
         with _refusals(parent or tempfile.gettempdir()):
             self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
 
-    def write(self, phases: Sequence[np.ndarray], job: Job | StudyJob) -> Generator[None, None, None]:
+    def write(
+        self, phases: Sequence[np.ndarray], job: Job | StudyJob, drawn: Sequence[np.ndarray] = ()
+    ) -> Generator[None, None, None]:
         """Write the job and its voxels, a phase in each step: a whole cine would freeze the window.
 
         :param phases: (k, j, i) each, of one shape and type; none for a job that brings its own.
+        :param drawn: labels of some of them, likewise.
         :raises OutOfResources: if the disk does not take them.
         """
         with _refusals(self.path.parent):
-            if phases:
-                yield from self._writeVoxels(phases)
+            for name, arrays in ((INPUT_FILE, phases), (DRAWN_FILE, drawn)):
+                if arrays:
+                    yield from self._writeVoxels(name, arrays)
             job.write(self.path)
 
-    def _writeVoxels(self, phases: Sequence[np.ndarray]) -> Iterator[None]:
-        with open(self.path / INPUT_FILE, "wb") as file:
+    def _writeVoxels(self, name: str, phases: Sequence[np.ndarray]) -> Iterator[None]:
+        with open(self.path / name, "wb") as file:
             shape, descr = (len(phases), *phases[0].shape), np.lib.format.dtype_to_descr(phases[0].dtype)
             header = {"descr": descr, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)

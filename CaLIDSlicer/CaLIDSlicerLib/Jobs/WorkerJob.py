@@ -37,6 +37,7 @@ class WorkerJob:
     :param onProgress: called with every event that :meth:`_receive` leaves.
     :param onFinished: called once with this object, after success, failure or cancel.
     :param workerCommand: replaces the worker program; the job folder is appended.
+    :param drawn: labels (k, j, i) of some phases, written to the job folder too.
     """
 
     activity = "job"
@@ -50,6 +51,7 @@ class WorkerJob:
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Any], None] | None = None,
         workerCommand: Sequence[str] | None = None,
+        drawn: Sequence[np.ndarray] = (),
     ) -> None:
         self.error: CalidError | None = None
         self.finished = False
@@ -62,7 +64,7 @@ class WorkerJob:
         self._command = workerCommand or Host.workerCommand()
         self._worker: Worker | None = None
         self._folder = JobFolder(Host.temporaryFolder())
-        self._writing = self._folder.write(phases, job)
+        self._writing = self._folder.write(phases, job, drawn)
         self._stopPolling = Host.callRegularly(self.poll, POLL_MILLISECONDS)
 
     def poll(self) -> None:

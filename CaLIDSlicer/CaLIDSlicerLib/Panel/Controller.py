@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import slicer
@@ -12,12 +13,11 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..Dicom.Nodes import gather, reportOf
-from ..Scene.CineInput import browsersShowing
 from ..Scene.NewCine import show
-from ..Scene.Provenance import isOurs
-from ..Scene.VolumeBridge import ijkToRasOf
 from .Advanced import PanelAdvanced
+from .Inputs import changesOf, chooseFirstVolume, firstInput, forgetStack, geometryOf, isPlayed
 from .Labels import WholeText, say
+from .Measure import PanelMeasure
 from .Parameters import Align
 from .Preparation import Preparation, phasesOf
 from .Results import PanelResults
@@ -50,6 +50,7 @@ class Panel(VTKObservationMixin):
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
         self._shifts = PanelShifts(ui, self._onShiftsChosen)
+        self._measure = PanelMeasure(ui, services, self._onMeasure)
         self.run = PanelRun(
             services,
             preparation,
@@ -58,6 +59,7 @@ class Panel(VTKObservationMixin):
             self._results.takeBack,
             self._results.setReport,
             self._onStudy,
+            self._measure.showMeasured,
         )
         ui.applyButton.clicked.connect(self.onApply)
         ui.selfCheckButton.clicked.connect(self._onSelfCheck)
@@ -72,7 +74,7 @@ class Panel(VTKObservationMixin):
             self.removeObservers()
         self._parameters = parameters
         if parameters is not None:
-            _chooseFirstVolume(parameters)
+            chooseFirstVolume(parameters)
             self._guiTag = parameters.connectParametersToGui(self._widgets)
             node = parameters.parameterNode
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
@@ -87,7 +89,7 @@ class Panel(VTKObservationMixin):
     def enter(self) -> None:
         """Look at the input again: it may have been changed, or loaded, since the panel was left."""
         if self._parameters is not None:
-            _chooseFirstVolume(self._parameters)
+            chooseFirstVolume(self._parameters)
             self._understandAnew()
 
     def close(self) -> None:
@@ -107,6 +109,20 @@ class Panel(VTKObservationMixin):
         plan = self._plan()
         if plan and plan.slices:
             self.run.reconstruct(self._parameters, self._understanding, plan)
+
+    def _onMeasure(self) -> None:
+        """Measure the dense volume; where there is none yet, reconstruct first."""
+        parameters = self._parameters
+        if parameters is None:
+            return
+        if parameters.result is not None:
+            self.run.measure(parameters, parameters.result)
+            return
+        self._understandAnew()
+        plan = self._plan()
+        if plan and plan.slices:
+            measure = partial(self.run.measure, parameters)
+            self.run.reconstruct(parameters, self._understanding, plan, then=measure)
 
     def _onSelfCheck(self) -> None:
         self._understandAnew()
@@ -129,12 +145,14 @@ class Panel(VTKObservationMixin):
         gather(study)
         if self._parameters is not None:
             self._parameters.input = study.volume
+            forgetStack(self._parameters)  # a selector may have chosen it before all was known
         if self.services.isInFront():
             show(study.volume)
 
     def onViews(self) -> None:
         """The views show something else than before: press the buttons that say so."""
         self._results.refresh()
+        self._measure.refresh()
 
     def _onVolume(self, job: Any, wasShown: bool) -> None:
         if self._parameters is not None and self._parameters.result is not job.volume:
@@ -150,8 +168,7 @@ class Panel(VTKObservationMixin):
 
     def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
         if self._parameters.input is not self._understoodNode:
-            if self._parameters.inPlace:
-                self._parameters.inPlace = []  # those were slices of another stack
+            forgetStack(self._parameters)
             self._understandAnew()
         else:
             self._refresh()
@@ -164,7 +181,7 @@ class Panel(VTKObservationMixin):
         (``qMRMLSceneModel::setMRMLScene``: priority -10).
         """
         if node is self._parameters.input:
-            self._parameters.input = _firstInput(but=node)
+            self._parameters.input = firstInput(but=node)
         if node is self._parameters.output:
             self._parameters.output = None
         if node is self._earlierResult:
@@ -175,22 +192,22 @@ class Panel(VTKObservationMixin):
     def _onInputModified(self, _caller: Any = None, _event: Any = None) -> None:
         """Look again: a selector takes a node before it is loaded and plays a cine; not while a cine plays."""
         node = self._understoodNode
-        if self._understanding.error or _geometryOf(node) != self._geometry or _isPlayed(node) != self._isPlayed:
+        if self._understanding.error or geometryOf(node) != self._geometry or isPlayed(node) != self._isPlayed:
             self._understandAnew()
 
     def _understandAnew(self) -> None:
         node = self._parameters.input if self._parameters is not None else None
         if node is not self._understoodNode:
             self._watchInput(node)
-        self._geometry = _geometryOf(node)
-        self._isPlayed = _isPlayed(node)
+        self._geometry = geometryOf(node)
+        self._isPlayed = isPlayed(node)
         self._understanding = self.services.understand(node) if node is not None else None
         self._refresh()
 
     def _watchInput(self, node: Any) -> None:
         self._results.setReport(None)
         self.removeObservers(self._onInputModified)
-        for event in _changesOf(node) if node is not None else ():
+        for event in changesOf(node) if node is not None else ():
             self.addObserver(node, event, self._onInputModified)
         self._understoodNode = node
 
@@ -211,12 +228,16 @@ class Panel(VTKObservationMixin):
 
     def _refresh(self) -> None:
         isotropic = self._parameters is not None and self._parameters.isotropic
-        self._showState(
-            panelState(self._understanding, self._plan(), isotropic, self.run.activity, self._savesPhases())
-        )
+        plan = self._plan()
+        self._showState(panelState(self._understanding, plan, isotropic, self.run.activity, self._savesPhases()))
         self._showRun()
         parameters = self._parameters
         self._results.setVolume(parameters.result if parameters is not None else None)
+        self._measure.show(
+            parameters.result if parameters is not None else None,
+            self.run.activity is Activity.NOTHING,
+            bool(plan and plan.slices),
+        )
         self._showShifts()
         self._advanced.showThickness(self._understanding.stack if self._understanding is not None else None)
         self._advanced.showDevice(parameters.device.value if parameters is not None else "auto")
@@ -257,22 +278,6 @@ class Panel(VTKObservationMixin):
         say(self.ui.notesLabel, "\n".join(run.notes))
 
 
-def _geometryOf(node: Any) -> Any:
-    return ijkToRasOf(node).tolist() if node is not None and node.IsA("vtkMRMLVolumeNode") else None
-
-
-def _isPlayed(node: Any) -> bool:
-    """Whether a volume shows a phase of a cine."""
-    return node is not None and node.IsA("vtkMRMLVolumeNode") and bool(browsersShowing(node))
-
-
-def _changesOf(node: Any) -> tuple[int, ...]:
-    """The events by which a volume or a sequence says that it has been filled."""
-    isVolume = node.IsA("vtkMRMLVolumeNode")
-    voxels = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,) if isVolume else ()
-    return (vtk.vtkCommand.ModifiedEvent, *voxels)
-
-
 def _widgetsByParameter(ui: Any) -> dict[str, Any]:
     """Which widget shows which parameter, as the ``.ui`` says.
 
@@ -281,15 +286,3 @@ def _widgetsByParameter(ui: Any) -> dict[str, Any]:
     """
     named = ((widget.property("SlicerParameterName"), widget) for widget in vars(ui).values())
     return {name: widget for name, widget in named if name}
-
-
-def _chooseFirstVolume(parameters: Any) -> None:
-    if parameters.input is None:
-        parameters.input = _firstInput()
-
-
-def _firstInput(but: Any = None) -> Any:
-    """The first volume that is shown to the user and not ours; ``None`` if there is no other than ``but``."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")  # label maps are among them
-    shown = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node is not but)
-    return next((node for node in shown if not node.GetHideFromEditors() and not isOurs(node)), None)

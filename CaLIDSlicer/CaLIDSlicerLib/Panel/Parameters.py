@@ -68,6 +68,17 @@ class Acquired(Enum):
         return {Acquired.KEEP: _("Keep bit for bit"), Acquired.THIN: _("As thin as the others")}[self]
 
 
+class Papillary(Enum):
+    """Where papillary muscles are counted; the value is that of the field of :class:`calid.protocol.HeartFacts`."""
+
+    CAVITY = "cavity"
+    WALL = "wall"
+
+    def label(self) -> str:
+        """The text in the combo box."""
+        return {Papillary.CAVITY: _("Count to the cavity"), Papillary.WALL: _("Count to the wall")}[self]
+
+
 # Slicer's wrapper knows a choice of node classes by typing.Union with None only, not by "A | B".
 StackNode = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
 
@@ -83,6 +94,8 @@ class Parameters:
     :param thickness: mm of the acquired slices; 0 for what the file says, else a usual one.
     :param inPlace: slices of the input, counted from 1, that stay where they are although they are shifted.
     :param samples: 0 for the model's own default, and so ``steps``.
+    :param height: of the patient in cm, with ``weight`` in kg and ``rr``, from one heart beat to the next, in ms: 0
+        where it is not known.
     :param detail: 0..1, or :data:`AUTOMATIC_DETAIL` for the model's own default.
     """
 
@@ -103,6 +116,10 @@ class Parameters:
     seed: Annotated[int, WithinRange(0, LARGEST_SEED)] = 0
     uncertainty: bool = True
     device: Device = Device.AUTO
+    height: Annotated[float, WithinRange(0.0, 230.0)] = 0.0
+    weight: Annotated[float, WithinRange(0.0, 350.0)] = 0.0
+    rr: Annotated[float, WithinRange(0.0, 2500.0)] = 0.0
+    papillary: Papillary = Papillary.CAVITY
 
 
 def optionsOf(parameters: Any, models: str | None) -> Options:

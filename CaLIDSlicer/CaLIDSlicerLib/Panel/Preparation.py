@@ -69,6 +69,16 @@ class Preparation:
         slices = len(stack.positions)
         return self._prepare(options, stack, phases=1, slicesOut=slices + max(slices - 2, 0))
 
+    def forMeasurement(self, parameters: Any) -> Ready | None:
+        """Prepare a measurement with the chosen device and weights; it takes little memory beside the images.
+
+        :raises CalidError: if something cannot be installed or there is no such device.
+        """
+        if not self._install():
+            return None
+        self.look(parameters.device.value)
+        return Ready(Options(device=parameters.device.value, models=self._services.models.modelsFolder()), [])
+
     def forReconstruction(self, parameters: Any, understanding: Any, plan: Plan) -> Ready | None:
         """Prepare a reconstruction with the chosen options, and with what the preflight changed.
 

@@ -22,7 +22,7 @@ DOUBLE_CLICK_SECONDS = 0.5
 
 
 class PanelRun:
-    """A reconstruction or a self-check, with its preparation.
+    """A reconstruction, a self-check, a measurement or the opening of a study, with its preparation.
 
     :param onChange: called when ``activity``, ``status``, ``notes`` or ``fraction`` changed.
     :param onVolume: called with the job when its first phase is in the scene, and when it ended and left a volume;
@@ -30,6 +30,7 @@ class PanelRun:
     :param onTakenBack: called when a job ended that left no volume, after ``onVolume`` was called with it.
     :param onReport: called with the report of a self-check that succeeded.
     :param onStudy: called with what a study that was opened has brought into the scene.
+    :param onMeasured: called with the dense volume that was measured.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class PanelRun:
         onTakenBack: Callable[[], None],
         onReport: Callable[[Any], None],
         onStudy: Callable[[Any], None],
+        onMeasured: Callable[[Any], None],
     ) -> None:
         self._services, self._preparation = services, preparation
         preparation.say = self._say
-        self._onChange, self._onReport, self._onStudy = onChange, onReport, onStudy
+        self._onChange, self._onReport, self._onStudy, self._onMeasures = onChange, onReport, onStudy, onMeasured
         self._onVolume, self._onTakenBack = onVolume, onTakenBack
         self.activity = Activity.NOTHING
         self.status = ""
@@ -55,6 +57,7 @@ class PanelRun:
         self._job: Any = None
         self._startedAt = 0.0
         self._isShown = False
+        self._then: Callable[[Any], None] | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -62,8 +65,14 @@ class PanelRun:
         isOver = self.activity is Activity.NOTHING
         return [*([] if isOver else self._expected), *self._warnings]
 
-    def reconstruct(self, parameters: Any, understanding: Any, plan: Plan) -> None:
-        """Prepare and start a reconstruction; does nothing while something else runs."""
+    def reconstruct(
+        self, parameters: Any, understanding: Any, plan: Plan, then: Callable[[Any], None] | None = None
+    ) -> None:
+        """Prepare and start a reconstruction; does nothing while something else runs.
+
+        :param then: called with the dense volume after success.
+        """
+        self._then = then
         node, output, phases = parameters.input, parameters.output, parameters.phases.value
 
         def launch(options: Options) -> Any:
@@ -94,6 +103,20 @@ class PanelRun:
             return self._preparation.forSelfCheck(parameters, understanding)
 
         self._start(Activity.SELF_CHECK, 1, prepare, launch)
+
+    def measure(self, parameters: Any, volume: Any) -> None:
+        """Prepare and start a measurement of a dense volume; does nothing while something else runs."""
+        facts = {
+            "height_cm": parameters.height or None,
+            "weight_kg": parameters.weight or None,
+            "rr_ms": parameters.rr or None,
+            "papillary": parameters.papillary.value,
+        }
+
+        def launch(options: Options) -> Any:
+            return self._services.logic.measure(volume, self._onProgress, self._onMeasured, options=options, **facts)
+
+        self._start(Activity.MEASUREMENT, 1, lambda: self._preparation.forMeasurement(parameters), launch)
 
     def openStudy(self, paths: Sequence[str]) -> None:
         """Start to open a study, which needs nothing to be installed; does nothing while something else runs."""
@@ -164,6 +187,8 @@ class PanelRun:
             self._warnings.append(warningText(event.message))
         elif isinstance(event, Progress):
             self.fraction = event.fraction
+            if self.activity is Activity.MEASUREMENT:
+                self.phases = event.phases
         self.status = progressText(event, self.phases) or self.status
         self._onChange()
 
@@ -178,11 +203,19 @@ class PanelRun:
         elif self._isShown:
             self._onTakenBack()
         self._finish(job, lambda: _("{name} is ready.").format(name=job.volume.GetName()))
+        then, self._then = self._then, None
+        if then and job.error is None:
+            then(job.volume)
 
     def _onChecked(self, job: Any) -> None:
         self._finish(job, lambda: _("The self-check is done."))
         if job.error is None:
             self._onReport(job.result)
+
+    def _onMeasured(self, job: Any) -> None:
+        self._finish(job, lambda: _("{name} is measured.").format(name=job.volume.GetName()))
+        if job.error is None:
+            self._onMeasures(job.volume)
 
     def _onOpened(self, job: Any) -> None:
         if job.error is None:

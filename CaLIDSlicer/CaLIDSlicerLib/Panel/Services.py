@@ -15,11 +15,12 @@ from ..Setup.Preflight import Preflight
 class PanelServices:
     """The panel's collaborators.
 
-    :param logic: ``CaLIDSlicerLogic``: ``start``, ``selfCheck`` and ``openStudy``.
+    :param logic: ``CaLIDSlicerLogic``: ``start``, ``selfCheck``, ``measure`` and ``openStudy``.
     :param ask: shows a question and returns whether it was answered with OK.
     :param tell: shows an error.
     :param chooseFile: lets the user choose a file of weights; empty if none was chosen.
     :param chooseStudy: lets the user choose the folder of a study; empty if none was chosen.
+    :param chooseTable: lets the user choose where a table is saved; empty if that was declined.
     :param read: shows a long text.
     :param findDevice: the report of a device by the name in :class:`calid.options.Options`; takes seconds.
     :param forgetDevices: makes ``findDevice`` look anew.
@@ -35,6 +36,7 @@ class PanelServices:
     tell: Callable[[str], None]
     chooseFile: Callable[[], str]
     chooseStudy: Callable[[], str]
+    chooseTable: Callable[[], str]
     read: Callable[[str], None]
     understand: Callable[[Any], Any]
     dependencies: Any

@@ -27,6 +27,7 @@ class Activity(Enum):
     PREPARING = auto()
     RECONSTRUCTION = auto()
     SELF_CHECK = auto()
+    MEASUREMENT = auto()
     STUDY = auto()
 
 

@@ -24,6 +24,7 @@ def realServices(
     tell: Callable[[str], None],
     chooseFile: Callable[[], str],
     chooseStudy: Callable[[], str],
+    chooseTable: Callable[[], str],
     read: Callable[[str], None],
     isInFront: Callable[[], bool],
 ) -> PanelServices:
@@ -34,6 +35,7 @@ def realServices(
         tell=tell,
         chooseFile=chooseFile,
         chooseStudy=chooseStudy,
+        chooseTable=chooseTable,
         read=read,
         understand=understand,
         dependencies=Dependencies(),

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .. import Host
 from .CineInput import SEQUENCE, Source
 from .NodeState import NodeState, SequenceState, VolumeState
-from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases
+from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases, showPhase
 from .PhaseTimes import phaseTimes, writePhaseTimes
 from .Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE, writeFacts
 from .Results import (
@@ -206,10 +205,7 @@ class CineOutput:
             self.browser.SetDisableModifiedEvent(before)  # it hears of the sequence with its own next change
             return
         self.browser.EndModify(before)
-        if not Host.application():  # in which the browser shows it by itself
-            logic = slicer.vtkSlicerSequencesLogic()
-            logic.SetMRMLScene(self._source.scene)
-            logic.UpdateProxyNodesFromSequences(self.browser)
+        showPhase(self.browser)
 
     def _attachProxies(self) -> bool:
         """Have the tracks played by their proxy volumes; return whether any was not."""

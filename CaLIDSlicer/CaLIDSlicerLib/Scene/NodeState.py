@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import slicer
 
+from .Measures import measuresOf
 from .PhaseNodes import copyIndex, phaseNodes, putPhase, removeOtherPhases, sharedCopy
 from .Provenance import MASK_ROLE, ROLES, UNCERTAINTY_ROLE
 from .VolumeBridge import nodesShowing
@@ -25,9 +26,10 @@ class NodeState:
                 self._restoreContent()
 
     def companions(self) -> list:
-        """The mask and the uncertainty that belonged to the node."""
+        """The mask, the uncertainty and the measures that belonged to the node."""
         nodes = [self._scene.GetNodeByID(self._references[role] or "") for role in (MASK_ROLE, UNCERTAINTY_ROLE)]
-        return [node for node in nodes if node is not None]
+        measures = measuresOf(self.node)
+        return [node for node in nodes if node is not None] + (measures.nodes if measures else [])
 
     def _restoreContent(self) -> None:
         raise NotImplementedError

@@ -6,6 +6,8 @@ from collections.abc import Container
 
 import slicer
 
+from .. import Host
+
 
 def copyIndex(source, target) -> None:
     """Give a sequence the index name, unit, type and tolerance of another one; the two can be played in step."""
@@ -30,14 +32,22 @@ def sharedCopy(volumeNode):
     return copy
 
 
-def putPhase(sequence, indexValue: str, volumeNode) -> None:
-    """Set a phase of a sequence, new or there before; the voxels of ``volumeNode`` are shared."""
+def putPhase(sequence, indexValue: str, dataNode) -> None:
+    """Set a phase of a sequence, new or there before; the voxels, or labels, of ``dataNode`` are shared."""
     with slicer.util.NodeModify(sequence):  # else a browser would show the empty node
         if sequence.GetItemNumberFromIndexValue(indexValue) < 0:
-            empty = slicer.vtkMRMLScalarVolumeNode()  # a full one would be copied deeply
-            empty.SetName(volumeNode.GetName())
+            empty = type(dataNode)()  # a full one would be copied deeply
+            empty.SetName(dataNode.GetName())
             sequence.SetDataNodeAtValue(empty, indexValue)
-        sequence.UpdateDataNodeAtValue(volumeNode, indexValue, True)
+        sequence.UpdateDataNodeAtValue(dataNode, indexValue, True)
+
+
+def showPhase(browser) -> None:
+    """Have a browser show its selected phase, which in the application it does by itself."""
+    if not Host.application():
+        logic = slicer.vtkSlicerSequencesLogic()
+        logic.SetMRMLScene(browser.GetScene())
+        logic.UpdateProxyNodesFromSequences(browser)
 
 
 def removeOtherPhases(sequence, indexValues: Container[str]) -> None:

@@ -32,18 +32,23 @@ class LabelledPhases:
     doubtful: list[dict[str, float]] = field(default_factory=list)
     counted: list[dict[str, float]] = field(default_factory=list)
 
-    def add(self, slices: np.ndarray) -> None:
-        """The next phase (k, rows, columns), in scanner units."""
-        found = self.chambers.probabilities(slices, self.positions)
-        if self.smooth:
-            found = _smoothed(found)
-        if self.papillary == "wall":
-            found = given_to_wall(found, self.chambers.image(slices))
+    def add(self, slices: np.ndarray, drawn: np.ndarray | None = None) -> None:
+        """The next phase (k, rows, columns), in scanner units.
+
+        :param drawn: labels of the same shape that a person has drawn: they are counted as they are.
+        """
+        found = self._found(slices) if drawn is None else self.chambers.of_labels(drawn)
         volumes = partial_volumes(found, self.lengths, self.pixel_area)
         self.partial.append(dict(volumes.ml))
         self.doubtful.append(dict(volumes.doubtful_ml))
         self.counted.append(counted_volumes(found.argmax(axis=1), self.lengths, self.pixel_area))
         self.probabilities.append(found.astype(np.float16))  # thirty phases have to fit
+
+    def _found(self, slices: np.ndarray) -> np.ndarray:
+        found = self.chambers.probabilities(slices, self.positions)
+        if self.smooth:
+            found = _smoothed(found)
+        return given_to_wall(found, self.chambers.image(slices)) if self.papillary == "wall" else found
 
     @property
     def lengths(self) -> np.ndarray:

@@ -74,6 +74,8 @@ class LongAxis:
 
         :param apex_mm: position where the cavity ends.
         """
+        if not probabilities[:, LEFT_VENTRICLE].any():  # a person has drawn a phase without
+            return {}
         rings = np.flatnonzero(self._ring_shares(probabilities) >= _FULL_RING)
         if not len(rings):
             return {}

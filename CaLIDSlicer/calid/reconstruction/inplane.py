@@ -55,6 +55,13 @@ class InplaneGrid:
         )
         return rows, columns
 
+    @property
+    def acquired(self) -> np.ndarray:
+        """(rows, columns) bool of the model grid: whether a pixel lies in the acquired field, not beside it."""
+        fields = zip(self.model_shape, self.shape, self.spacing, strict=True)
+        rows, columns = (np.abs(np.arange(m) - (m - 1) / 2) * self.pixel <= n * d / 2 for m, n, d in fields)
+        return rows[:, None] & columns
+
     def to_model(self, slices: np.ndarray) -> np.ndarray:
         """(..., rows, columns) scanner pixels to (..., rows, columns) model pixels, float32."""
         to = self.model_shape

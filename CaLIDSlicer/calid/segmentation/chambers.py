@@ -6,7 +6,7 @@ which each chamber is one connected shape, and what is not sure of its label cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +82,25 @@ class Chambers:
         whole[:, 0] = 1
         whole[..., self.region.rows, self.region.columns] = probabilities
         return np.stack([self.grid.from_model(part).argmax(axis=0) for part in whole]).astype(np.uint8)
+
+    def of_labels(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (k, rows, columns) on the pixels of the scanner as probabilities (k, classes, h, w).
+
+        They are 0 or 1, but where a border runs through a pixel of the network.
+        """
+        values, acquired = range(LEFT_VENTRICLE + 1), self.grid.acquired
+        parts = [self.grid.to_model(labels == each) * acquired for each in values]
+        parts[0] += ~acquired  # the grid repeats the edge of the field there
+        shares = np.clip(self.region.of(np.stack(parts, axis=1)), 0, 1)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def covering(self, labels: np.ndarray) -> Chambers:
+        """This, or where labels (k, rows, columns) lie beyond the region, the same with the whole field of view."""
+        rows, columns = self.grid.model_shape
+        everywhere = replace(self, region=Region(slice(0, rows), slice(0, columns)))
+        inside = np.zeros(self.grid.model_shape, bool)
+        inside[self.region.rows, self.region.columns] = True
+        return self if inside[(self.grid.to_model(labels > 0) > 0.5).any(axis=0)].all() else everywhere
 
     def probabilities(self, slices: np.ndarray, positions: np.ndarray, views: int = 2) -> np.ndarray:
         """What each pixel of the region is: (k, classes, h, w) float32, adding up to 1.

@@ -25,6 +25,7 @@ from calid.errors import ExitCode, StackWarning, UnusableInput
 from calid.failures import explain, to_event
 from calid.protocol import (
     INPUT_FILE,
+    MEASURE,
     RECONSTRUCT,
     SELF_CHECK,
     Checked,
@@ -39,6 +40,7 @@ from calid.protocol import (
 from calid.stacks.check import check_stack
 from calid.stacks.stack import SliceStack
 from calid.worker.fallback import reconstruct_with_fallback
+from calid.worker.heart import measure_heart
 from calid.worker.stdio import event_stream, take_stdin
 
 PREDICTED_FILE = "predicted.npy"
@@ -65,19 +67,32 @@ def lazy_self_check(*args: Any, **options: Any) -> Any:
     return self_check(*args, **options)
 
 
+def lazy_measure(*args: Any, **options: Any) -> Any:
+    """:func:`calid.measurement.measure.measure`, which loads PyTorch only when it is called.
+
+    Whoever calls it has told what is odd about the stack, so it is not said again.
+    """
+    from calid.measurement.measure import measure
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StackWarning)
+        return measure(*args, **options)
+
+
 def main(
     argv: Sequence[str] | None = None,
     reconstruct: Callable[..., Any] = lazy_reconstruct,
     self_check: Callable[..., Any] = lazy_self_check,
+    measure: Callable[..., Any] = lazy_measure,
 ) -> int:
-    """Run the job in the folder ``argv[0]`` with ``reconstruct`` or ``self_check``; returns the exit code."""
+    """Run the job in the folder ``argv[0]`` with the program of its task; returns the exit code."""
     (folder,) = (Path(name) for name in (sys.argv[1:] if argv is None else argv))
     finished = threading.Event()
     stdin = take_stdin()
     threading.Thread(target=_end_with_parent, args=(stdin, folder, finished), daemon=True).start()
     with event_stream() as emit:
         try:
-            done = _run(folder, emit, {RECONSTRUCT: reconstruct, SELF_CHECK: self_check})
+            done = _run(folder, emit, {RECONSTRUCT: reconstruct, SELF_CHECK: self_check, MEASURE: measure})
             finished.set()
             emit(done)
         except (Exception, KeyboardInterrupt) as error:
@@ -101,7 +116,7 @@ def _run(folder: Path, emit: Emit, programs: dict[str, Callable[..., Any]]) -> E
     stack = SliceStack(voxels, np.array(job.frame), np.array(job.positions), thickness=job.thickness)
     for finding in check_stack(stack):
         emit(Warned(str(finding)))
-    run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check}[job.task]
+    run = {RECONSTRUCT: _reconstruct, SELF_CHECK: _self_check, MEASURE: measure_heart}[job.task]
     done = run(programs[job.task], folder, job, stack, emit)
     return replace(done, seconds=round(time.monotonic() - started, 3), peak_memory_bytes=peak_memory_bytes())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from calid.atomic import write_atomically
 from calid.dicom.assemble import Assembled
 from calid.dicom.long_axis import LongAxis, read_long_axes
+from calid.dicom.patient import read_patient
 from calid.dicom.pixels import Pixels
 from calid.dicom.quiet import quiet
 from calid.dicom.report import as_text
@@ -18,6 +20,7 @@ from calid.dicom.sources import Opener
 from calid.dicom.study import Study, read_study
 from calid.dicom.words import describe, description_of
 from calid.errors import UnusableInput
+from calid.measurement.body import Body
 from calid.naming import naming
 from calid.protocol import Event, Progress, StudyJob, StudyRead, ViewRead
 from calid.stacks.stack import SliceStack, common_step, is_uniform
@@ -51,7 +54,9 @@ def open_study(job: StudyJob, folder: Path, emit: Callable[[Event], None]) -> St
     for at, one in enumerate(found, 1):
         emit(_long_axis(study, one, made, folder, f"view_{at:02d}.npy"))
     remarks = [study.privacy.masked(str(remark)) for remark in made.told]
-    return StudyRead(number, len(study.stacks), remarks, as_text(study, made))
+    body, notes = Body.of({}, read_patient(made.view))
+    patient = {name: value for name, value in asdict(body).items() if value is not None}
+    return StudyRead(number, len(study.stacks), [*remarks, *notes], as_text(study, made), patient)
 
 
 def _check_one_spacing(stack: SliceStack) -> None:

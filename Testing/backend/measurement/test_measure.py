@@ -150,3 +150,26 @@ def test_what_shows_no_heart_in_mr_is_refused_in_words(phantom, change, words):
 def test_a_convention_that_there_is_not_is_refused(phantom):
     with pytest.raises(UnusableInput, match="papillary is 'blood'"):
         calid.measure(phantom.sparse, papillary="blood")
+
+
+def test_a_stack_made_dense_before_gives_the_same_numbers(phantom, sparse):
+    """The acquired slices of a result are those of its input, bit for bit, so Simpson's rule finds them again."""
+    result = calid.reconstruct(part_of(phantom.sparse, 25, 61), options=COARSE)
+    count = iter(range(len(result.synthesised)))
+    acquired = [None if made else next(count) for made in result.synthesised]
+    told = calid.measure(result.stack, body=BODY, acquired=acquired, options=COARSE).to_dict()
+    expected = sparse.to_dict()
+    assert told["lv"]["edv_ml"] == pytest.approx(expected["lv"]["edv_ml"], rel=0.01)
+    assert told["simpson"]["lv"]["edv_ml"] == pytest.approx(expected["simpson"]["lv"]["edv_ml"], rel=0.01)
+
+
+def test_a_phase_that_was_drawn_is_counted_as_it_is(phantom, thin):
+    """Beyond the region where the network looked, too; a phase without a cavity has no thickness and ends no test."""
+    stack = part_of(thin.sparse, 25, 61)
+    labels = np.zeros(stack.voxels.shape[1:], np.uint8)
+    labels[:, 3:13, 3:13] = MYOCARDIUM
+    found = calid.measure(stack, drawn={1: labels}, labels=True, options=COARSE)
+    assert found.ml["lv"][1] == 0
+    assert found.ml["wall"][1] == pytest.approx(labels.astype(bool).sum() * 2.2**2 * 2.75 / 1000, rel=0.05)
+    assert found.thickness[1] == {}
+    np.testing.assert_array_equal(found.labels[1], labels)

@@ -1,0 +1,1 @@
+"""A heart is measured in a worker, and becomes nodes: numbers, curves, and labels that beat."""
