@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import shutil
 import sys
 import time
 from collections import Counter, deque
@@ -22,6 +20,7 @@ from distributed import Client, Future, LocalCluster, as_completed
 
 from calid.batch.case import Outcome
 from calid.batch.local import SHARE, Job, Outcomes, Request
+from calid.batch.machine import devices_for
 from calid.batch.plugin import CaseWorker, work_on
 from calid.batch.work import record
 from calid.errors import CalidError, UnusableInput
@@ -39,12 +38,9 @@ _BACK_WITHIN = 60.0
 """s, a worker of this machine: killed ones are started again, unless they are killed while they start."""
 
 
-def run_on_workers(job: Job, requests: Sequence[Request], workers: int, threads: int) -> Outcomes:
-    """The outcome of each case as soon as it is there, by workers of this machine.
-
-    :param threads: of each worker.
-    """
-    devices = [] if job.wanted.options.device in ("cpu", "mps") else graphics_processors()
+def run_on_workers(job: Job, requests: Sequence[Request], workers: int) -> Outcomes:
+    """The outcome of each case as soon as it is there, by workers of this machine."""
+    devices = devices_for(job.wanted.options.device)
     free = available_bytes()
     # A lost worker is counted by us, once, and its case tried again: Dask would try other cases with it.
     with (
@@ -58,7 +54,7 @@ def run_on_workers(job: Job, requests: Sequence[Request], workers: int, threads:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield from _Handing(client, replace(job, threads=threads), _BACK_WITHIN, devices).outcomes(requests)
+        yield from _Handing(client, job, _BACK_WITHIN, devices).outcomes(requests)
 
 
 def run_on_scheduler(job: Job, requests: Sequence[Request], address: str) -> Outcomes:
@@ -73,17 +69,6 @@ def run_on_scheduler(job: Job, requests: Sequence[Request], address: str) -> Out
         raise UnusableInput(f"no scheduler answers at {address}", remedy) from error
     with client:
         yield from _Handing(client, job).outcomes(requests)
-
-
-def graphics_processors() -> list[str]:
-    """Numbers of the NVIDIA cards that may be used; loads PyTorch only where there is a driver."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    import torch
-
-    return [str(number) for number in range(torch.cuda.device_count())]
 
 
 class _Handing:

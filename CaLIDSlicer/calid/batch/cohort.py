@@ -7,7 +7,6 @@ Whatever happens, what is finished stays: each case is published complete, and t
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,16 +20,14 @@ from calid.batch.fingerprint import request_of, weights_of
 from calid.batch.folder import finished, sweep
 from calid.batch.local import Job, Outcomes, Request, run_here
 from calid.batch.lock import locked
+from calid.batch.machine import cores, workers_for
 from calid.batch.provenance import Run
 from calid.batch.report import write_report
 from calid.batch.roster import enrol, read_list, write_key
 from calid.batch.slot import CHILD, Limits
 from calid.batch.table import write_description, write_tables
 from calid.errors import UnusableInput
-from calid.memory import available_bytes
 
-NEED_BYTES = round(1.5 * 2**30)
-"""Of a worker: what a cine of 30 phases and 256 x 256 pixels takes, measuring included, and room."""
 _WRITE_EVERY = 30.0
 """s, the table, so that it can be looked at while the run goes on."""
 
@@ -71,24 +68,10 @@ class Manner:
     limits: Limits = field(default_factory=Limits)
     command: Sequence[str] = CHILD
 
-    @property
-    def local_workers(self) -> int:
-        """On this machine."""
-        free = available_bytes()
-        fitting = cores() if free is None else max(1, free // NEED_BYTES)
-        return self.workers or min(cores(), fitting)
-
-    @property
-    def local_threads(self) -> int:
-        """Of each worker on this machine; together no more than there are cores."""
-        return self.threads or max(1, cores() // self.local_workers)
-
-
-def cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    def settled(self, device: str) -> Manner:
+        """With what is left open decided for this machine; together, threads are no more than cores."""
+        workers = self.workers or workers_for(device)
+        return replace(self, workers=workers, threads=self.threads or max(1, cores() // workers))
 
 
 def run(
@@ -108,6 +91,8 @@ def run(
     """
     if (models := wanted.options.models) is not None:  # workers may have another working directory
         wanted = replace(wanted, options=wanted.options.changed(models=str(Path(models).absolute())))
+    if manner.scheduler is None:
+        manner = manner.settled(wanted.options.device)
     weights = weights_of(wanted)
     top, out = top.absolute(), out.absolute()
     listed = read_list(choice.cases) if choice.cases is not None else None
@@ -122,20 +107,23 @@ def run(
         book = _Book(out, cases, requests, choice.resume)
         tell = begin(len(cases), len(book.outcomes))
         record = Run(out, wanted, weights, _engine(manner))
-        ended = "cancelled"
         job = Job(out, wanted, manner.limits, manner.threads, manner.command)
         try:
-            with closing(_outcomes(job, book.left, manner)) as outcomes:  # nobody works any more when we sweep
-                for outcome in outcomes:
-                    book.add(outcome)
-                    tell(outcome)
-            ended = "finished"
+            _work_through(book, job, manner, tell)
         finally:
             sweep(out)
             write_tables(out, book.sorted)
             write_report(out, book.sorted, len(cases))
-            record.write(book.outcomes.values(), ended)
+            record.write(book.outcomes.values(), "finished" if len(book.outcomes) == len(cases) else "ended early")
     return book.sorted
+
+
+def _work_through(book: _Book, job: Job, manner: Manner, tell: Tell) -> None:
+    """All that is left; nobody works any more at the end, whatever happens."""
+    with closing(_outcomes(job, book.left, manner)) as outcomes:
+        for outcome in outcomes:
+            book.add(outcome)
+            tell(outcome)
 
 
 class _Book:
@@ -181,15 +169,15 @@ def _prepare(out: Path, choice: Choice) -> None:
 def _engine(manner: Manner) -> dict[str, object]:
     if manner.scheduler is not None:
         return {"name": "dask scheduler", "threads": manner.threads}
-    workers = manner.local_workers
-    return {"name": "dask" if workers > 1 else "process", "workers": workers, "threads": manner.local_threads}
+    return {"name": "process" if manner.workers == 1 else "dask", "workers": manner.workers, "threads": manner.threads}
 
 
 def _outcomes(job: Job, requests: Sequence[Request], manner: Manner) -> Outcomes:
-    if manner.scheduler is None and manner.local_workers == 1:
-        return run_here(job, requests, manner.local_threads)
+    workers = min(manner.workers or 1, len(requests))
+    if manner.scheduler is None and workers <= 1:
+        return run_here(job, requests)
     from calid.batch.cluster import run_on_scheduler, run_on_workers  # an optional dependency
 
     if manner.scheduler is not None:
         return run_on_scheduler(job, requests, manner.scheduler)
-    return run_on_workers(job, requests, manner.local_workers, manner.local_threads)
+    return run_on_workers(job, requests, workers)

@@ -43,9 +43,9 @@ Request = tuple[Case, dict[str, Any]]
 """A case and what is asked for, :func:`~calid.batch.fingerprint.request_of`."""
 
 
-def run_here(job: Job, requests: Sequence[Request], threads: int) -> Outcomes:
+def run_here(job: Job, requests: Sequence[Request]) -> Outcomes:
     """The outcome of each case as soon as it is there."""
     free = available_bytes()
-    with closing(job.slot(threads, None if free is None else round(SHARE * free))) as slot:
+    with closing(job.slot(1, None if free is None else round(SHARE * free))) as slot:
         for case, request in requests:
             yield slot.run(case, request)

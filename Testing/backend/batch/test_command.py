@@ -13,7 +13,7 @@ import pytest
 
 import calid
 from calid import cli
-from calid.batch import cohort
+from calid.batch import cohort, machine
 from calid.errors import ExitCode
 from calid.phantom.beating_heart import Phantom
 from calid.stacks.stack import SliceStack
@@ -106,9 +106,18 @@ def test_one_worker_needs_no_dask(small_cohort):
 
 
 def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 8)
     monkeypatch.setattr(cohort, "cores", lambda: 8)
     for free, workers, threads in ((64, 8, 1), (6, 4, 2), (1, 1, 8)):
-        monkeypatch.setattr(cohort, "available_bytes", lambda free=free: free * 2**30)
-        manner = cohort.Manner()
-        assert (manner.local_workers, manner.local_threads) == (workers, threads)
-    assert cohort.Manner(workers=3).local_threads == 2
+        monkeypatch.setattr(machine, "available_bytes", lambda free=free: free * 2**30)
+        manner = cohort.Manner().settled("cpu")
+        assert (manner.workers, manner.threads) == (workers, threads)
+    assert cohort.Manner(workers=3).settled("cpu").threads == 2
+
+
+def test_workers_are_as_many_as_graphics_processors(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert machine.devices_for("auto") == machine.devices_for("cuda") == ["2", "5"]
+    assert [machine.workers_for(device) for device in ("auto", "cuda", "cuda:1", "mps")] == [2, 2, 1, 1]
+    assert machine.devices_for("cpu") == []
