@@ -68,7 +68,7 @@ def loop(args: argparse.Namespace) -> None:
 def memory(args: argparse.Namespace) -> None:
     """The largest memory of a worker after some cases and after all."""
     cases = args.cases or 200
-    top, out = _cases(args.folder / "in", cases), args.folder / "out"
+    top, out = _cases(args.folder / "in", cases, side=80), args.folder / "out"
     command = [*CALID, "batch", str(top), str(out), "--spacing", str(SPACING), "--device", "cpu", "--overwrite"]
     subprocess.run([*command, "--workers", "1"], check=True, stderr=subprocess.DEVNULL)
     with (out / "participants.tsv").open(encoding="utf-8", newline="") as file:
@@ -127,7 +127,7 @@ def sleeper(args: argparse.Namespace) -> None:
         print(json.dumps({"event": "case", "outcome": outcome}), flush=True)
 
 
-def _cases(top: Path, count: int) -> Path:
+def _cases(top: Path, count: int, side: int = 144) -> Path:
     """Stacks of the phantom in one phase, alike in size and each with noise of its own."""
     import numpy as np
 
@@ -135,7 +135,7 @@ def _cases(top: Path, count: int) -> Path:
     from calid.phantom.beating_heart import Phantom
 
     top.mkdir(parents=True, exist_ok=True)
-    stack = Phantom(slices=10, gap=10.0, pixel=1.8, matrix=(144, 144)).sparse
+    stack = Phantom(slices=10, gap=10.0, pixel=1.8, matrix=(side, side)).sparse
     for n in range(count):
         noise = np.random.default_rng(n).integers(0, 8, stack.voxels.shape).astype(stack.voxels.dtype)
         noisy = calid.SliceStack(stack.voxels + noise, stack.frame, stack.positions)
@@ -152,10 +152,19 @@ def _wait_for(address: str, workers: int) -> None:
 
 @contextmanager
 def _timed(what: str, cases: int) -> Iterator[None]:
-    started = time.monotonic()
+    started, before = time.monotonic(), _of_children()
     yield
-    taken = time.monotonic() - started
-    print(f"{what}: {taken:.1f} s, {3600 * cases / taken:.0f} cases an hour", flush=True)
+    taken, computed = time.monotonic() - started, _of_children() - before
+    print(
+        f"{what}: {taken:.1f} s, {3600 * cases / taken:.0f} cases an hour, {computed / cases:.2f} s of CPU a case",
+        flush=True,
+    )
+
+
+def _of_children() -> float:
+    """Seconds that all processes have computed that this one has started and that are over."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":

@@ -91,8 +91,12 @@ class _Handing:
         try:
             with self._plugged_in():
                 yield from self._handed_out(deque(requests))
-        except OSError as error:  # of a connection, while we were talking
-            raise _scheduler_lost() from error
+        except CalidError:
+            raise
+        except Exception as error:  # Dask has many ways to say that a connection was lost while we were talking
+            if isinstance(error, OSError) or self._client.status != "running":
+                raise _scheduler_lost() from error
+            raise
 
     def _handed_out(self, waiting: deque[Request]) -> Outcomes:
         running: dict[str, Request] = {}

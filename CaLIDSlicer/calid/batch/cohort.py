@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calid.atomic import not_written
-from calid.batch.case import Case, Outcome, Wanted
+from calid.batch.case import Outcome, Wanted
 from calid.batch.finding import find_cases, is_result
 from calid.batch.fingerprint import request_of, weights_of
 from calid.batch.folder import finished, sweep
@@ -104,7 +104,7 @@ def run(
         write_description(out)
         write_key(cases, out)
         requests = [(case, request_of(case, wanted, weights)) for case in cases]
-        book = _Book(out, cases, requests, choice.resume)
+        book = _Book(out, requests, choice.resume)
         tell = begin(len(cases), len(book.outcomes))
         record = Run(out, wanted, weights, _engine(manner))
         job = Job(out, wanted, manner.limits, manner.threads, manner.command)
@@ -112,6 +112,7 @@ def run(
             _work_through(book, job, manner, tell)
         finally:
             sweep(out)
+            book.look(book.left)
             write_tables(out, book.sorted)
             write_report(out, book.sorted, len(cases))
             record.write(book.outcomes.values(), "finished" if len(book.outcomes) == len(cases) else "ended early")
@@ -129,18 +130,23 @@ def _work_through(book: _Book, job: Job, manner: Manner, tell: Tell) -> None:
 class _Book:
     """What has become of each case."""
 
-    def __init__(self, out: Path, cases: Sequence[Case], requests: Sequence[Request], resume: bool) -> None:
+    def __init__(self, out: Path, requests: Sequence[Request], resume: bool) -> None:
         self._out, self._written = out, time.monotonic()
         self.outcomes: dict[str, Outcome] = {}
-        for case, request in requests if resume else ():
-            if (before := finished(out, case, request)) is not None:
-                self.outcomes[case.id] = before
+        if resume:
+            self.look(requests)
         self.left = [each for each in requests if each[0].id not in self.outcomes]
 
     @property
     def sorted(self) -> list[Outcome]:
         """By their ids."""
         return [self.outcomes[id] for id in sorted(self.outcomes)]
+
+    def look(self, requests: Sequence[Request]) -> None:
+        """Take those that are published: by an earlier run, or by a worker whose word was lost on the way."""
+        for case, request in requests:
+            if case.id not in self.outcomes and (before := finished(self._out, case, request)) is not None:
+                self.outcomes[case.id] = before
 
     def add(self, outcome: Outcome) -> None:
         """Take one, and write the table now and then."""
