@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-slicer screenshots check package clean
+.PHONY: help demo test test-cohort test-slicer screenshots check package clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -26,6 +26,10 @@ demo: $(READY)  ## reconstruct a phantom and a real heart: pictures and a Slicer
 
 test: check  ## what check does, and all tests that need no Slicer
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+test-cohort: $(READY)  ## 200 mixed cases, workers killed at random, two interrupts: 20 minutes
+	rm -rf .cohort
+	$(BIN)/python Testing/backend/batch/drill.py .cohort
 
 test-slicer:  ## the tests that run inside the application, SLICER=its launcher
 	$(or $(PYTHON),python3) Testing/application/run.py --slicer $(SLICER)
@@ -43,7 +47,7 @@ package:  ## an archive in dist/ that the Extensions Manager of Slicer installs
 	$(or $(PYTHON),python3) scripts/package.py --slicer $(SLICER_VERSION)
 
 clean:  ## remove the virtual environment and what the other targets made
-	rm -rf $(VENV) demo dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo dist .cohort .pytest_cache .hypothesis .ruff_cache .mypy_cache
 
 # PyTorch comes first and alone, so that the second step finds it installed and leaves it as it is.
 $(READY): pyproject.toml

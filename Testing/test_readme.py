@@ -14,7 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULE = ROOT / "CaLIDSlicer"
-PAGES = ["README.md", "CONTRIBUTING.md", "Resources/Models/MODEL_CARD.md", "docs/RESULTS.md", "docs/BENCHMARK.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "Resources/Models/MODEL_CARD.md",
+    "docs/RESULTS.md",
+    "docs/BENCHMARK.md",
+    "docs/cohorts.md",
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

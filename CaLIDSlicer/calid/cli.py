@@ -1,6 +1,6 @@
 """The command line.
 
-``calid reconstruct | measure | dicom | self-check | phantom | evaluate | evaluate-cine | evaluate-dense |
+``calid reconstruct | measure | batch | dicom | self-check | phantom | evaluate | evaluate-cine | evaluate-dense |
 evaluate-measures | benchmark | train``.
 
 Everything that is cheap to check is checked before a model is loaded. Exit codes: :class:`calid.errors.ExitCode`.
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from calid.commands import (
+    batch,
     benchmark,
     dicom,
     evaluate,
@@ -52,7 +53,7 @@ def _parser(reconstruct: Callable[..., Any]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     reconstruct_command.add(commands, reconstruct)
     evaluations = (evaluate, evaluate_cine, evaluate_dense, evaluate_measures)
-    for command in (measure, dicom, self_check, phantom, *evaluations, benchmark, train):
+    for command in (measure, batch, dicom, self_check, phantom, *evaluations, benchmark, train):
         command.add(commands)
     return parser
 

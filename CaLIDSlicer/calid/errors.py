@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     UNUSABLE_INPUT = 2
     OUT_OF_RESOURCES = 3
     WEIGHTS = 4
+    PARTIAL = 5
     CANCELLED = 130
 
 

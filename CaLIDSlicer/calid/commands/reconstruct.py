@@ -16,22 +16,17 @@ import numpy as np
 from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, open_input
 from calid.dicom.opening import Opened, is_study
 from calid.errors import ExitCode, UnusableInput
-from calid.files.writing import PhaseWriter, lost_in
+from calid.files.writing import PROVENANCE, PROVENANCE_ROOM, PhaseWriter, lost_in
 from calid.naming import naming
 from calid.protocol import Done, Warned
 from calid.reconstruction.estimate import check_memory
 from calid.stacks.layout import Layout
-from calid.stacks.plan import DensePlan, plan_slices, slice_indices
-from calid.stacks.stack import SliceStack, common_step, is_uniform
+from calid.stacks.plan import DensePlan, check_one_spacing, plan_slices, slice_indices
 from calid.stacks.thickness import choose_thickness
 from calid.worker.run import acquired_indices, peak_memory_bytes
 
 if TYPE_CHECKING:
     from calid.dicom.derived import SeriesWriter
-
-_PROVENANCE = "calid_provenance"
-_PROVENANCE_ROOM = 4096
-"""Characters. What made a result is known after its voxels are written, and the header comes before them."""
 
 
 def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
@@ -61,7 +56,7 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
         plan = plan_slices(stack.positions, options.spacing)
         choose_thickness(stack, options.thickness)
         slice_indices(len(stack.positions), options.in_place)
-        _check_one_spacing(stack, plan, options.spacing)
+        check_one_spacing(plan, stack.positions, options.spacing)
         check_memory(stack, plan, options)
     with ExitStack() as files:
         outputs = _Outputs(args, opened, plan, files, report)
@@ -88,17 +83,6 @@ def _check_series(args: argparse.Namespace) -> None:
     from calid.dicom.derived import check_series_folder
 
     check_series_folder(args.dicom)
-
-
-def _check_one_spacing(stack: SliceStack, plan: DensePlan, spacing: float) -> None:
-    """Unequal gaps are planned each by its own length, but a volume file has a single spacing."""
-    if is_uniform(plan.positions):
-        return
-    steps, common = np.diff(plan.positions), common_step(stack.positions, largest=spacing)
-    raise UnusableInput(
-        f"a volume file has one spacing, but the gaps split into steps of {steps.min():.4g} to {steps.max():.4g} mm",
-        f"use --spacing {common:.6g}" if common else "leave out slices until the gaps are equal",
-    )
 
 
 class _Outputs:
@@ -133,7 +117,7 @@ class _Outputs:
     def _open(self, path: Path, layout: Layout) -> PhaseWriter:
         for lost in lost_in(path, layout):
             self._report(Warned(f"{path}: {lost}"))
-        return self._files.enter_context(PhaseWriter(path, layout, {_PROVENANCE: " " * _PROVENANCE_ROOM}))
+        return self._files.enter_context(PhaseWriter(path, layout, {PROVENANCE: " " * PROVENANCE_ROOM}))
 
     def add(self, phase: int, dense: np.ndarray, spread: np.ndarray | None) -> None:
         """Write the phase that comes next."""
@@ -147,6 +131,6 @@ class _Outputs:
         """All phases were added."""
         for writer in (self._dense, self._spread, self._mask):
             if writer is not None:
-                writer.finish({_PROVENANCE: json.dumps(provenance)})
+                writer.finish({PROVENANCE: json.dumps(provenance)})
         if self._series is not None:
             self._series.finish(provenance)

@@ -28,6 +28,11 @@ from calid.stacks.layout import Layout, check_dtype
 from calid.stacks.phases import PhaseIndex
 from calid.stacks.stack import SliceStack
 
+PROVENANCE = "calid_provenance"
+"""Key of the metadata that say, as JSON, what made a result."""
+PROVENANCE_ROOM = 4096
+"""Characters. What made a result is known after its voxels are written, and the header comes before them."""
+
 _LEVEL = 1
 """Of compression: on MR, the default takes six times as long to save another seventh."""
 

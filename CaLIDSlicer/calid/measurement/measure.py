@@ -24,6 +24,7 @@ from calid.measurement.suitable import check_image, no_heart
 from calid.options import Options
 from calid.protocol import Event, Progress
 from calid.reconstruction.device import choose_device
+from calid.reconstruction.gaps import OnPhase
 from calid.reconstruction.intensity import IntensityScale
 from calid.reconstruction.reconstruct import reconstruct
 from calid.segmentation.chambers import Chambers, load_measurer
@@ -64,6 +65,7 @@ def measure(
     drawn: Mapping[int, np.ndarray] = NOTHING_DRAWN,
     options: Options = DEFAULTS,
     progress: Callable[[Event], None] = lambda event: None,
+    on_phase: OnPhase = lambda phase, dense, uncertainty: None,
 ) -> Measurement:
     """Volumes, function, mass and wall thickness of a short-axis stack or cine, sparse or dense.
 
@@ -83,6 +85,7 @@ def measure(
         the phase from 0: they stand in place of the network's.
     :param options: of the reconstruction; device and models are those of the labelling too.
     :param progress: gets the events of the reconstruction; of a dense stack one for each phase.
+    :param on_phase: gets each phase of the reconstruction, where there is one, for whoever keeps it.
     :raises UnusableInput: for what shows no heart in short-axis MR, and options that cannot be used.
     :raises OutOfResources: if memory or the device is missing.
     :raises WeightsError: if the weights are missing or altered.
@@ -109,7 +112,7 @@ def measure(
         simpson = dense = _labelled(stack, chambers, papillary, None, drawn, progress)
     else:
         simpson = _labelled(stack, chambers, papillary)
-        dense, facts = _densely(stack, chambers, papillary, drawn, options, progress)
+        dense, facts = _densely(stack, chambers, papillary, drawn, options, progress, on_phase)
     provenance = facts | _provenance(chambers, papillary) | ({"drawn_phases": sorted(drawn)} if drawn else {})
     return _summed_up(sparse, simpson, dense, body, labels, drawn, provenance)
 
@@ -150,16 +153,18 @@ def _densely(
     drawn: Mapping[int, np.ndarray],
     options: Options,
     progress: Callable[[Event], None],
+    on_phase: OnPhase,
 ) -> tuple[LabelledPhases, dict[str, Any]]:
-    """The labels of the reconstruction, which is not kept, and what made it."""
+    """The labels of the reconstruction, which is not kept here, and what made it."""
     plan = plan_slices(stack.positions, options.spacing)
     dense = LabelledPhases(chambers, plan.positions, float(np.median(stack.gaps)), papillary, smooth=True)
+
+    def finished(phase: int, voxels: np.ndarray, spread: np.ndarray | None) -> None:
+        dense.add(voxels, drawn.get(phase))
+        on_phase(phase, voxels, spread)
+
     result = reconstruct(
-        stack,
-        options=replace(options, uncertainty=False),
-        gather=False,
-        progress=progress,
-        on_phase=lambda phase, voxels, spread: dense.add(voxels, drawn.get(phase)),
+        stack, options=replace(options, uncertainty=False), gather=False, progress=progress, on_phase=finished
     )
     return dense, {"reconstruction": result.provenance}
 

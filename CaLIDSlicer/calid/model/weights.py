@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from calid.errors import WeightsError
 from calid.model.denoiser import DenoiserConfig, LatentDenoiser
 from calid.model.gap import GapConfig, GapNet
+from calid.model.keeping import kept
 from calid.model.layers import Net, channels_last
 from calid.model.manifest import REMEDY, find_models, read_manifest, verify_model
 from calid.model.vae import SliceAutoencoder, VaeConfig
@@ -47,6 +48,7 @@ class CalidModel:
         return self.vae.latent_mean.device
 
 
+@kept
 def load_model(models: str | Path | None = None, device: str | torch.device = "cpu") -> CalidModel:
     """Verify and load the default model of a models folder onto a device, in evaluation mode.
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calid.model.keeping import kept
 from calid.model.manifest import find_models, load_manifest, read_manifest, verify_model
 from calid.model.weights import load_weights
 from calid.reconstruction.device import autocast
@@ -57,6 +58,7 @@ def has_segmenter(models: str | Path | None = None, role: str = "segmenter") -> 
     return role in load_manifest(find_models(models))
 
 
+@kept
 def load_segmenter(
     models: str | Path | None = None, device: str | torch.device = "cpu", role: str = "segmenter"
 ) -> Segmenter:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calid.errors import UnusableInput
-from calid.stacks.stack import POSITION_TOLERANCE_MM
+from calid.stacks.stack import POSITION_TOLERANCE_MM, common_step, is_uniform
 
 LARGEST_STACK = 2_000
 """More dense slices than this mean a mistyped spacing; they would only exhaust the memory."""
@@ -99,6 +99,22 @@ def plan_slices(positions: Sequence[float] | np.ndarray, spacing: float) -> Dens
         dense.append(float(positions[below + 1]))
         acquired.append(below + 1)
     return DensePlan(np.array(dense), acquired, targets)
+
+
+def check_one_spacing(plan: DensePlan, positions: np.ndarray, spacing: float) -> None:
+    """Refuse what no volume file holds: unequal gaps are planned each by its own length, but a file has one spacing.
+
+    :param positions: of the acquired slices, mm.
+    :param spacing: that was asked for, mm.
+    :raises UnusableInput: with the spacing that would do, if there is one.
+    """
+    if is_uniform(plan.positions):
+        return
+    steps, common = np.diff(plan.positions), common_step(positions, largest=spacing)
+    raise UnusableInput(
+        f"a volume file has one spacing, but the gaps split into steps of {steps.min():.4g} to {steps.max():.4g} mm",
+        f"use --spacing {common:.6g}" if common else "leave out slices until the gaps are equal",
+    )
 
 
 def _steps_per_gap(gaps: np.ndarray, spacing: float) -> list[int]:
