@@ -260,6 +260,17 @@ class StudyRead(Event):
 
 
 @dataclass(frozen=True)
+class Witnessed(Event):
+    """How the long axes of the study agree with its result.
+
+    :param views: as :func:`calid.dicom.report.witnesses_as_json` gives them.
+    """
+
+    name: ClassVar[str] = "witnesses"
+    views: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Warned(Event):
     """Something the user should know; the job goes on."""
 
@@ -294,7 +305,19 @@ class Done(Event):
     peak_memory_bytes: int | None = None
 
 
-_EVENT_TYPES = (Started, Progress, PhaseFinished, Checked, Measured, ViewRead, StudyRead, Warned, Failed, Done)
+_EVENT_TYPES = (
+    Started,
+    Progress,
+    PhaseFinished,
+    Checked,
+    Measured,
+    ViewRead,
+    StudyRead,
+    Witnessed,
+    Warned,
+    Failed,
+    Done,
+)
 _EVENTS: dict[str, type[Event]] = {e.name: e for e in _EVENT_TYPES}
 
 

@@ -89,7 +89,7 @@ class ScriptedDisplay:
         self.listeners.append(listener)
 
     def shownOf(self, volume) -> SimpleNamespace:
-        nothing = dict.fromkeys(("comparison", "measures", *BUTTONS.values()), False) | {"fraction": 1.0}
+        nothing = dict.fromkeys(("comparison", "measures", "longAxes", *BUTTONS.values()), False) | {"fraction": 1.0}
         return SimpleNamespace(**nothing | (self.shown if volume is not None and volume is self.volume else {}))
 
     def isReportShown(self, report) -> bool:
@@ -115,6 +115,12 @@ class ScriptedDisplay:
         self.calls[-1] = ("showMeasures", volume)
         self.shown = {"measures": True}
         return SimpleNamespace(then=lambda follower: follower(), stop=lambda: None)
+
+    def showLongAxes(self, volume) -> SimpleNamespace:
+        showing = self.showInTurns(volume)
+        self.calls[-1] = ("showLongAxes", volume)
+        self.shown = {"longAxes": True}
+        return showing
 
     def showBeforeAfter(self, volume, fraction: float) -> bool:
         self.calls.append(("showBeforeAfter", volume, fraction))
