@@ -192,7 +192,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
 class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel in Slicer: its life cycle, and all windows that it opens.
 
-    :param makeServices: of ``(logic, ask, tell, chooseFile, chooseStudy, chooseTable, read, isInFront)``, for tests.
+    :param makeServices: as :func:`CaLIDSlicerLib.Panel.Wiring.realServices`, for tests.
     """
 
     def __init__(self, parent=None, makeServices: Callable[..., PanelServices] = realServices) -> None:
@@ -213,7 +213,8 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._tell,
             self._chooseFile,
             self._chooseStudy,
-            self._chooseTable,
+            self._chooseOutput,
+            self._open,
             self._read,
             self._isInFront,
         )
@@ -278,9 +279,12 @@ class CaLIDSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _chooseStudy(self) -> str:
         return qt.QFileDialog.getExistingDirectory(self.parent, _("Open study"))
 
-    def _chooseTable(self) -> str:
-        name = qt.QFileDialog.getSaveFileName(self.parent, _("Save measures"), "measures.csv", _("Table (*.csv)"))
-        return f"{name}.csv" if name and not Path(name).suffix else name
+    def _chooseOutput(self, name: str, kind: str) -> str:
+        chosen = qt.QFileDialog.getSaveFileName(self.parent, _("Save"), name, kind)
+        return chosen + Path(name).suffix if chosen and not Path(chosen).suffix else chosen
+
+    def _open(self, path: str) -> None:
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path))
 
     def _read(self, text: str) -> None:
         slicer.util.infoDisplay(_("This is what the study holds."), windowTitle=_("CaLID"), detailedText=text)

@@ -17,7 +17,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "Resources" / "Screenshots"
 TESTS = ROOT / "Testing" / "application"
-NAMES = ("start", "run", "comparison", "uncertainty", "self_check")
+NAMES = ("start", "run", "comparison", "uncertainty", "measures", "self_check")
 QUALITY = 82
 
 

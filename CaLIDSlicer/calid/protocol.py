@@ -46,6 +46,7 @@ class HeartFacts:
     :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles are counted.
     :param acquired: for every slice of a dense stack the index of the acquired slice it equals, or ``None`` if it is
         synthesised; ``None`` for a stack of which nothing is synthesised.
+    :param title: of the report.
     :param drawn: the phases, from 0, whose labels a person has drawn: ``drawn.npy`` holds them in this order,
         (drawn phases, slices, rows, columns) uint8.
     """
@@ -55,6 +56,7 @@ class HeartFacts:
     rr_ms: float | None = None
     papillary: str = "cavity"
     acquired: list[int | None] | None = None
+    title: str = ""
     drawn: list[int] = field(default_factory=list)
 
 
@@ -205,6 +207,7 @@ class Measured(Event):
     :param labels: file of the job folder with (phases, slices, rows, columns) uint8, the values of
         :mod:`calid.segmentation.labels`.
     :param positions: mm along the slice axis of the slices that are labelled.
+    :param report: file of the job folder with a page of HTML.
     """
 
     name: ClassVar[str] = "measured"
@@ -212,6 +215,7 @@ class Measured(Event):
     rows: list[list[str]]
     labels: str
     positions: list[float]
+    report: str | None = None
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,17 @@ class StudyRead(Event):
 
 
 @dataclass(frozen=True)
+class Witnessed(Event):
+    """How the long axes of the study agree with its result.
+
+    :param views: as :func:`calid.dicom.report.witnesses_as_json` gives them.
+    """
+
+    name: ClassVar[str] = "witnesses"
+    views: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Warned(Event):
     """Something the user should know; the job goes on."""
 
@@ -290,7 +305,19 @@ class Done(Event):
     peak_memory_bytes: int | None = None
 
 
-_EVENT_TYPES = (Started, Progress, PhaseFinished, Checked, Measured, ViewRead, StudyRead, Warned, Failed, Done)
+_EVENT_TYPES = (
+    Started,
+    Progress,
+    PhaseFinished,
+    Checked,
+    Measured,
+    ViewRead,
+    StudyRead,
+    Witnessed,
+    Warned,
+    Failed,
+    Done,
+)
 _EVENTS: dict[str, type[Event]] = {e.name: e for e in _EVENT_TYPES}
 
 

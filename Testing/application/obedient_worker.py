@@ -58,7 +58,7 @@ def measure(ending: str, phases: int, folder: Path, job: Job, voxels: np.ndarray
         "phases": {f"{name}_ml": values for name, values in counts.items()},
         "notes": [f"Drawn: {job.heart.drawn}."] if job.heart.drawn else [],
     }
-    say(Measured(numbers, [["left ventricle", "EF", "50.0", "%", "", ""]], "labels.npy", job.positions))
+    say(Measured(numbers, [["left ventricle", "EF", "50.0", "%", "", ""]], "labels.npy", job.positions, None))
     say(Done(job.positions, list(range(len(job.positions))), {"labels": "rings"}))
     return 0
 

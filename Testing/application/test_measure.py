@@ -57,7 +57,7 @@ def test_without_a_result_it_reconstructs_first_and_shows_what_it_measured() -> 
         setattr(parameters(), name, value)
     spin(0.2)
     ui().measureButton.click()
-    spin(lambda: parameters().result is not None)
+    spin(lambda: parameters().result is not None, 240)
     waitForRun()
     spin(lambda: layoutNode().GetViewArrangement() == MEASURES, 240)
     measures = press()  # again: the same

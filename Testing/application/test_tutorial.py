@@ -28,6 +28,7 @@ def test_the_tutorial_of_the_readme():
     reconstructed()
     compared()
     overlaid()
+    measured()
     checked()
 
 
@@ -71,8 +72,24 @@ def overlaid() -> None:
     assert pressed()["uncertainty"]
 
 
+def measured() -> None:
+    """Step 7: numbers in the panel, and a heart that beats beside the curve of its volumes."""
+    ui().measureButton.click()
+    assert waitForRun(10 * MINUTES) == "CaLIDPhantomCine CaLID is measured."
+    spin(lambda: ui().showMeasuresButton.checked)
+    spin(1)
+    browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(parameters().result)
+    browser.SetPlaybackActive(False)
+    browser.SetSelectedItemNumber(0)
+    assert "EF (%)" in ui().measuresLabel.text
+    assert isInSight(ui().measuresLabel)
+    checkWindow()
+    assert cutOffInPanel() == []
+    picture("measures")
+
+
 def checked() -> None:
-    """Step 7: a verdict in words, with plot, table and pictures."""
+    """Step 8: a verdict in words, with plot, table and pictures."""
     ui().selfCheckButton.click()
     assert waitForRun(10 * MINUTES) == "The self-check is done."
     assert ui().showSelfCheckButton.checked

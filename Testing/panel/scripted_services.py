@@ -89,7 +89,7 @@ class ScriptedDisplay:
         self.listeners.append(listener)
 
     def shownOf(self, volume) -> SimpleNamespace:
-        nothing = dict.fromkeys(("comparison", "measures", *BUTTONS.values()), False) | {"fraction": 1.0}
+        nothing = dict.fromkeys(("comparison", "measures", "longAxes", *BUTTONS.values()), False) | {"fraction": 1.0}
         return SimpleNamespace(**nothing | (self.shown if volume is not None and volume is self.volume else {}))
 
     def isReportShown(self, report) -> bool:
@@ -115,6 +115,12 @@ class ScriptedDisplay:
         self.calls[-1] = ("showMeasures", volume)
         self.shown = {"measures": True}
         return SimpleNamespace(then=lambda follower: follower(), stop=lambda: None)
+
+    def showLongAxes(self, volume) -> SimpleNamespace:
+        showing = self.showInTurns(volume)
+        self.calls[-1] = ("showLongAxes", volume)
+        self.shown = {"longAxes": True}
+        return showing
 
     def showBeforeAfter(self, volume, fraction: float) -> bool:
         self.calls.append(("showBeforeAfter", volume, fraction))
@@ -225,6 +231,7 @@ class ScriptedServices:
     file: str = ""
     folder: str = ""
     texts: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
     time: float = 0.0
     deviceError: CalidError | None = None
     devicesForgotten: int = 0
@@ -245,8 +252,11 @@ class ScriptedServices:
     def chooseStudy(self) -> str:
         return self.folder
 
-    def chooseTable(self) -> str:
+    def chooseOutput(self, _name: str, _kind: str) -> str:
         return self.file
+
+    def open(self, path: str) -> None:
+        self.opened.append(path)
 
     def read(self, text: str) -> None:
         self.texts.append(text)

@@ -227,7 +227,7 @@ def test_questions_and_errors_are_slicers_own_windows(module, services, monkeypa
     monkeypatch.setattr(
         slicer.util, "infoDisplay", lambda text, windowTitle, detailedText: told.append((detailedText,))
     )
-    _logic, ask, tell, _chooseFile, _chooseStudy, _chooseTable, read, isInFront = handed
+    _logic, ask, tell, _chooseFile, _chooseStudy, _chooseOutput, _open, read, isInFront = handed
     assert ask("Start?") is True
     tell("Memory ran out.")
     read("240 files")

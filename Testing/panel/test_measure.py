@@ -14,6 +14,7 @@ NUMBERS = {
     "rv": {"edv_ml": 209.2, "ef_percent": None},
     "intervals": {"lv": {"edv_ml": [128.2, 159.9]}, "rv": {}},
     "phases": {"lv_ml": [143.6], "rv_ml": [209.2], "wall_ml": [90.0]},
+    "segments": [{"number": 1, "end_diastole_mm": 8.1, "thickening_percent": None}],
     "notes": ["The base is not below slice 8."],
 }
 
@@ -36,6 +37,9 @@ def addMeasures(lib, scene):
             column.InsertNextValue(value)
             table.AddColumn(column)
         table.SetAttribute("CaLID.numbers", json.dumps(NUMBERS))
+        page = scene.AddNewNodeByClass("vtkMRMLTextNode", "page")
+        page.SetText("<html></html>")
+        table.SetNodeReferenceID(lib("Scene.Measures").PAGE_ROLE, page.GetID())
         volume.SetNodeReferenceID(lib("Scene.Measures").MEASURES_ROLE, table.GetID())
 
     return add
@@ -75,6 +79,8 @@ def test_numbers_stand_side_by_side_with_their_intervals(widget, services, resul
         assert part in text
     assert "ESV" not in text  # of one phase there is none
     assert textOf(widget.ui.measureNotesLabel) == NUMBERS["notes"][0]
+    assert not widget.ui.thicknessLabel.pixmap().isNull()
+    assert not widget.ui.thickeningLabel.isVisibleTo(widget.parent)
 
 
 def test_without_a_result_it_is_made_first(widget, services, makeResult, addMeasures):
@@ -119,7 +125,10 @@ def test_the_page_goes_with_its_button(widget, services, result, addMeasures):
 
 
 def test_nothing_can_be_taken_before_there_is_something(widget, services, result, addMeasures):
-    buttons = [getattr(widget.ui, f"{name}Button") for name in ("copyMeasures", "saveMeasures", "showMeasures")]
+    buttons = [
+        getattr(widget.ui, f"{name}Button")
+        for name in ("copyMeasures", "saveMeasures", "measureReport", "showMeasures")
+    ]
     assert not any(button.isEnabled() for button in buttons)
     widget.ui.measureButton.click()
     finish(widget, services, result, addMeasures)
@@ -140,6 +149,12 @@ def test_all_numbers_are_copied_and_saved(widget, services, result, addMeasures,
     services.file = str(tmp_path / "missing" / "measures.csv")
     widget.ui.saveMeasuresButton.click()
     assert "missing" in services.told[-1]
+    widget.ui.measureReportButton.click()
+    assert services.opened == []
+    services.file = str(tmp_path / "report.html")
+    widget.ui.measureReportButton.click()
+    assert services.opened == [services.file]
+    assert (tmp_path / "report.html").read_text() == "<html></html>"
 
 
 def test_what_is_known_of_a_patient_goes_with_the_stack(widget, services, makeVolume, lib):

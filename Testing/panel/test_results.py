@@ -37,6 +37,21 @@ def test_the_way_back(widget, services, result):
     assert not widget.ui.renderingButton.isChecked()
 
 
+def test_long_axes_are_shown_where_the_study_has_some(widget, services, result, makeVolume, lib):
+    assert not widget.ui.longAxesButton.isEnabled()
+    sparse = widget.ui.inputSelector.currentNode()
+    lib("Scene.LongAxes").nameLongAxes(sparse, [makeVolume()])
+    widget.panel.enter()
+    assert widget.ui.longAxesButton.isEnabled()
+    widget.ui.longAxesButton.click()
+    assert services.display.calls == [("showLongAxes", result)]
+    assert widget.ui.longAxesButton.isChecked()
+    assert not widget.ui.beforeAfterButton.isChecked()
+    widget.ui.longAxesButton.click()
+    assert services.display.calls[1:] == [("leave",)]
+    assert not widget.ui.longAxesButton.isChecked()
+
+
 def test_what_others_do_with_the_views_presses_the_buttons(widget, services, result):
     ui = widget.ui
     ui.beforeAfterButton.click()

@@ -17,7 +17,7 @@ CODE = [MODULE_FOLDER / "CaLIDSlicer.py", *sorted((MODULE_FOLDER / "CaLIDSlicerL
 
 SLOTS_AND_SIGNALS = {
     "QWidget": {"setEnabled", "setVisible", "setToolTip", "blockSignals"},
-    "QLabel": {"setText"},
+    "QLabel": {"setText", "setPixmap"},
     "QPushButton": {"clicked", "toggled", "setChecked", "setText"},
     "QSlider": {"valueChanged", "setValue"},
     "QProgressBar": {"setValue"},

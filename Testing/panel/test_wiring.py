@@ -50,7 +50,7 @@ def devices(lib, monkeypatch):
 
 def test_everything_is_there(lib):
     real = lib("Panel.Wiring").realServices(
-        "logic", "ask", "tell", "chooseFile", "chooseStudy", "chooseTable", "read", "isInFront"
+        "logic", "ask", "tell", "chooseFile", "chooseStudy", "chooseOutput", "open", "read", "isInFront"
     )
     given = {field.name: getattr(real, field.name) for field in dataclasses.fields(real)}
     assert [name for name, value in given.items() if value is None] == []

@@ -13,13 +13,11 @@ import slicer
 from calid.protocol import StudyRead, ViewRead
 from calid.stacks.stack import SliceStack
 
+from ..Scene.LongAxes import nameLongAxes
 from ..Scene.NewCine import LPS_TO_RAS, addCineOf, addVolume, browserOf, newSequence, playSequence
 from ..Scene.SliceThickness import writeThickness
 from ..Scene.VolumeBridge import freeName
 from ..Translation import _
-
-LONG_AXIS_ROLE = "CaLID.longAxis"
-"""Of the volume that shows a stack to those that show the long axes of its study."""
 
 REPORT_ROLE = "CaLID.studyReport"
 """Of the volume that shows a stack to the text node with the study report."""
@@ -61,8 +59,7 @@ def addStudy(views: Sequence[tuple[ViewRead, np.ndarray]], read: StudyRead) -> O
     (stack, voxels), others = views[0], views[1:]
     volume = _addStack(stack, voxels)
     longAxes = [_addLongAxis(view, images, browserOf(volume)) for view, images in others]
-    for longAxis in longAxes:
-        volume.AddNodeReferenceID(LONG_AXIS_ROLE, longAxis.GetID())
+    nameLongAxes(volume, longAxes)
     report = _addReport(f"{volume.GetName()} report", read.report)
     report.SetAttribute(_PATIENT, json.dumps(read.patient))
     volume.SetNodeReferenceID(REPORT_ROLE, report.GetID())

@@ -1,4 +1,4 @@
-"""The layouts of CaLID: sparse and dense in three planes and in 3D, the measured heart, and the page of a self-check.
+"""The layouts of CaLID: sparse beside dense, in 3D or beside acquired long axes, the measured heart, and a self-check.
 
 The comparison has two arrangements, for the room that there is: three columns beside 3D would push a small window
 beyond its screen, and two would leave a wide one with small pictures of the short axis.
@@ -7,6 +7,7 @@ beyond its screen, and two would leave a wide one with small pictures of the sho
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -27,18 +28,23 @@ WIDE_LAYOUT = 27182
 MEASURES_LAYOUT = 27183
 """The dense views, above 3D and the plot of the volumes."""
 
+LONG_AXES_LAYOUTS = (27184, 27185, 27186)
+"""Of one, two and three long axes: for each a row of before | after | acquired."""
+
 COMPARISON_LAYOUTS = (COMPARISON_LAYOUT, WIDE_LAYOUT)
 """Numbers of their own among the layouts of all extensions."""
 
-OWN_LAYOUTS = (*COMPARISON_LAYOUTS, SELF_CHECK_LAYOUT, MEASURES_LAYOUT)
+OWN_LAYOUTS = (*COMPARISON_LAYOUTS, SELF_CHECK_LAYOUT, MEASURES_LAYOUT, *LONG_AXES_LAYOUTS)
 
 PLANES = {"ShortAxis": ("SA", "#F34A33"), "LongAxis1": ("LA1", "#6EB04B"), "LongAxis2": ("LA2", "#EDD54C")}
 """Name of a view's plane -> its label and colour: those of Slicer's axial, coronal and sagittal views."""
 
 SPARSE_VIEWS, DENSE_VIEWS = ([f"CaLID{row}{plane}" for plane in PLANES] for row in ("Sparse", "Dense"))
 PICTURE_VIEWS = ["CaLIDAcquired", "CaLIDPredicted", "CaLIDLinear"]
+LONG_AXIS_COLUMNS = ("before", "after", "acquired")
+LONG_AXIS_VIEWS = [[f"CaLID{column.capitalize()}{row}" for column in LONG_AXIS_COLUMNS] for row in (1, 2, 3)]
 PLOT_VIEW, TABLE_VIEW, VOLUMES_VIEW = "CaLIDScores", "CaLIDScoreTable", "CaLIDVolumes"
-OWN_SLICE_VIEWS = [*SPARSE_VIEWS, *DENSE_VIEWS, *PICTURE_VIEWS]
+OWN_SLICE_VIEWS = [*SPARSE_VIEWS, *DENSE_VIEWS, *PICTURE_VIEWS, *chain.from_iterable(LONG_AXIS_VIEWS)]
 
 WIDE_FROM = 1320
 """Width in pixels of all views from which four of them have room side by side, with all that stands in their bars."""
@@ -68,6 +74,11 @@ LOOKS = {
     **{
         name: Look(label, _GREY, 27182 + number)
         for number, (name, label) in enumerate(zip(PICTURE_VIEWS, ("real", "CaLID", "linear"), strict=True))
+    },
+    **{
+        name: Look(label, colour, 27185 + number)
+        for names, (_label, colour) in zip(LONG_AXIS_VIEWS, PLANES.values(), strict=True)
+        for number, (name, label) in enumerate(zip(names, LONG_AXIS_COLUMNS, strict=True))
     },
 }
 
@@ -111,11 +122,21 @@ def showComparisonLayout(scene) -> bool:
     return _show(scene, shown if shown in COMPARISON_LAYOUTS else int(chosen or _best()))
 
 
-def makeViews(scene) -> Iterator[None]:
-    """Make the slice views of a comparison, one for each step: Slicer makes them all at once, in half a second."""
+def longAxesLayoutFor(count: int) -> int | None:
+    """The layout for so many long axes, or for the first of them; ``None`` if there are none."""
+    return LONG_AXES_LAYOUTS[min(count, len(LONG_AXES_LAYOUTS)) - 1] if count else None
+
+
+def showLongAxesLayout(scene, layout: int) -> bool:
+    """Arrange the views for as many long axes as ``layout`` is for; false where there are no views to arrange."""
+    return _show(scene, layout)
+
+
+def makeViews(scene, names: Iterable[str]) -> Iterator[None]:
+    """Make the slice views of these names, one for each step: Slicer makes them all at once, in half a second."""
     if widthForViews() is None or arrangement(scene) is None:
         return
-    for name in [*SPARSE_VIEWS, *DENSE_VIEWS]:
+    for name in names:
         if scene.GetSingletonNode(name, "vtkMRMLSliceNode") is None:
             node = slicer.vtkMRMLSliceNode()
             node.SetSingletonTag(name)
@@ -233,7 +254,12 @@ def _descriptions() -> dict[int, str]:
         WIDE_LAYOUT: _box("horizontal", [columns, volume], sizes=(3, 1)),
         SELF_CHECK_LAYOUT: _selfCheck(),
         MEASURES_LAYOUT: _box("vertical", [_row(after), _row([volume, plot])]),
+        **{layout: _longAxes(count) for count, layout in enumerate(LONG_AXES_LAYOUTS, 1)},
     }
+
+
+def _longAxes(count: int) -> str:
+    return _box("vertical", [_row(map(_sliceView, names)) for names in LONG_AXIS_VIEWS[:count]])
 
 
 def _selfCheck() -> str:

@@ -8,19 +8,26 @@ with ``--no-main-window``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import slicer
 
-from . import MeasuresPage, Overlay, Playback, Rendering, SelfCheckPage
+from . import LongAxesPage, MeasuresPage, Overlay, Playback, Rendering, SelfCheckPage
 from .Comparison import fillViews, lookAtHeart
 from .Layout import (
     COMPARISON_LAYOUTS,
+    DENSE_VIEWS,
+    LONG_AXES_LAYOUTS,
+    LONG_AXIS_VIEWS,
     MEASURES_LAYOUT,
+    SPARSE_VIEWS,
     arrangement,
     inputOf,
     makeViews,
     showComparisonLayout,
+    showLongAxesLayout,
     showMeasuresLayout,
     viewsOnScreen,
     viewsShowing,
@@ -28,7 +35,7 @@ from .Layout import (
 from .Modules import resetThreeDViews, settleViews
 from .Shown import isReportShown, resultsIn, shownOf
 from .Turns import Steps, Turns, atOnce
-from .ViewState import ViewState
+from .ViewState import LONG_AXES, SELF_CHECK, ViewState
 from .Watch import ViewWatch
 
 __all__ = [
@@ -42,6 +49,7 @@ __all__ = [
     "remember",
     "showBeforeAfter",
     "showInTurns",
+    "showLongAxes",
     "showMeasures",
     "showReport",
     "showResult",
@@ -74,6 +82,14 @@ def showMeasures(volume) -> Turns:
     It ends undone for a volume that was not measured.
     """
     return Turns(_showingMeasures(volume))
+
+
+def showLongAxes(volume) -> Turns:
+    """Show before and after on the planes of the study's long axes, beside these, as :func:`showInTurns`.
+
+    It ends undone for a volume whose input has none; the three first ones have room.
+    """
+    return Turns(_showingLongAxes(volume))
 
 
 def leave() -> bool:
@@ -147,7 +163,7 @@ def play(volume, playing: bool = True) -> bool:
 def showReport(report) -> bool:
     """As :func:`SelfCheckPage.showReport`."""
     with _watch.changing(slicer.mrmlScene):
-        _watch.memory.remember(slicer.mrmlScene)
+        _watch.memory.remember(slicer.mrmlScene, SELF_CHECK)
         return SelfCheckPage.showReport(report)
 
 
@@ -159,16 +175,33 @@ def _bringUp(volume, isSeen: Callable) -> bool:
 
 def _showing(volume) -> Steps:
     steps = (fillViews, lookAtHeart, Rendering.prepare, _render, _frame)
-    return (yield from _arranging(volume, showComparisonLayout, COMPARISON_LAYOUTS, steps))
+    views = [*SPARSE_VIEWS, *DENSE_VIEWS]
+    return (yield from _arranging(volume, views, showComparisonLayout, COMPARISON_LAYOUTS, steps))
 
 
 def _showingMeasures(volume) -> Steps:
     steps = (MeasuresPage.fillPage, MeasuresPage.lookAtLabels)
-    return (yield from _arranging(volume, showMeasuresLayout, (MEASURES_LAYOUT,), steps))
+    return (yield from _arranging(volume, DENSE_VIEWS, showMeasuresLayout, (MEASURES_LAYOUT,), steps))
+
+
+def _showingLongAxes(volume) -> Steps:
+    layout = LongAxesPage.layoutOf(volume)
+    if layout is None:
+        return False
+    with _watch.changing(volume.GetScene()):
+        _watch.memory.remember(volume.GetScene(), LONG_AXES)
+    rows = LONG_AXIS_VIEWS[: LONG_AXES_LAYOUTS.index(layout) + 1]
+    arrange = partial(showLongAxesLayout, layout=layout)
+    steps = (LongAxesPage.fillPage, LongAxesPage.lookAlong)
+    return (yield from _arranging(volume, [*chain.from_iterable(rows)], arrange, (layout,), steps))
 
 
 def _arranging(
-    volume, arrange: Callable[[Any], bool], layouts: Collection[int], steps: Iterable[Callable[[Any], bool | None]]
+    volume,
+    views: Collection[str],
+    arrange: Callable[[Any], bool],
+    layouts: Collection[int],
+    steps: Iterable[Callable[[Any], bool | None]],
 ) -> Steps:
     scene = volume.GetScene()
     if scene is None:
@@ -177,7 +210,7 @@ def _arranging(
         _watch.memory.remember(scene, volume.GetID())
         Playback.offer(Playback.browserOf(volume))
     yield
-    yield from makeViews(scene)
+    yield from makeViews(scene, views)
     with _watch.changing(scene):
         if not _isThere(volume, scene) or not arrange(scene):
             return False

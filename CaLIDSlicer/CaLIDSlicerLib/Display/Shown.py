@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from .Layout import (
     COMPARISON_LAYOUTS,
     DENSE_VIEWS,
+    LONG_AXES_LAYOUTS,
+    LONG_AXIS_VIEWS,
     MEASURES_LAYOUT,
     PLOT_VIEW,
     SELF_CHECK_LAYOUT,
@@ -29,6 +31,7 @@ class Shown:
     """What the user sees of a result now.
 
     :param comparison: whether it is compared with its input.
+    :param longAxes: whether it is held against acquired long axes.
     :param fraction: 0 where its input covers it, 1 where it is seen itself.
     """
 
@@ -39,6 +42,7 @@ class Shown:
     rendering: bool = False
     playing: bool = False
     measures: bool = False
+    longAxes: bool = False
 
 
 NOTHING = Shown()
@@ -60,23 +64,29 @@ def shownOf(volume: Any) -> Shown:
         rendering=isRendered(volume),
         playing=bool(browser and browser.GetPlaybackActive()),
         measures=measuredVolume(volume.GetScene()) is volume,
+        longAxes=witnessedVolume(volume.GetScene()) is volume,
     )
 
 
 def comparedVolume(scene) -> Any:
     """The dense volume that is compared with its input now, or ``None``."""
-    return _denseIn(scene, COMPARISON_LAYOUTS)
+    return _denseIn(scene, COMPARISON_LAYOUTS, DENSE_VIEWS)
+
+
+def witnessedVolume(scene) -> Any:
+    """The dense volume that is held against acquired long axes now, or ``None``."""
+    return _denseIn(scene, LONG_AXES_LAYOUTS, [names[1] for names in LONG_AXIS_VIEWS])
 
 
 def measuredVolume(scene) -> Any:
     """The dense volume whose measures are shown now, or ``None``."""
-    return _denseIn(scene, (MEASURES_LAYOUT,))
+    return _denseIn(scene, (MEASURES_LAYOUT,), DENSE_VIEWS)
 
 
-def _denseIn(scene, layouts: Collection[int]) -> Any:
+def _denseIn(scene, layouts: Collection[int], names: Iterable[str]) -> Any:
     if arrangement(scene) not in layouts:
         return None
-    shown = (scene.GetNodeByID(view.layers.GetBackgroundVolumeID() or "") for view in sliceViews(scene, DENSE_VIEWS))
+    shown = (scene.GetNodeByID(view.layers.GetBackgroundVolumeID() or "") for view in sliceViews(scene, names))
     return next((volume for volume in shown if volume), None)
 
 

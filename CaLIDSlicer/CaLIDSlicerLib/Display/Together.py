@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import vtk
 from slicer.util import VTKObservationMixin
 
-from .Layout import DENSE_VIEWS, PICTURE_VIEWS, SPARSE_VIEWS, sliceViews
+from .Layout import DENSE_VIEWS, LONG_AXIS_VIEWS, PICTURE_VIEWS, SPARSE_VIEWS, sliceViews
 
 _SCALE_TOLERANCE = 0.01  # share by which millimetres per pixel may differ, across and down
 
 
 def twinsIn(scene) -> list[list]:
     """The slice nodes of our views, each with those of the same plane; as far as the views exist."""
-    names = [*zip(SPARSE_VIEWS, DENSE_VIEWS, strict=True), PICTURE_VIEWS]
+    names = [*zip(SPARSE_VIEWS, DENSE_VIEWS, strict=True), PICTURE_VIEWS, *LONG_AXIS_VIEWS]
     return [[view.plane for view in sliceViews(scene, twins)] for twins in names]
 
 

@@ -8,6 +8,7 @@ import vtk
 from ..Scene.Provenance import isOurs
 from .Layout import (
     DENSE_VIEWS,
+    LONG_AXES_LAYOUTS,
     OWN_LAYOUTS,
     OWN_SLICE_VIEWS,
     SELF_CHECK_LAYOUT,
@@ -18,7 +19,10 @@ from .Layout import (
 )
 from .Rendering import RENDERING
 
-_SELF_CHECK = "self-check"
+SELF_CHECK, LONG_AXES = "self-check", "long axes"
+_PAGES: dict[int | None, str] = {SELF_CHECK_LAYOUT: SELF_CHECK, **dict.fromkeys(LONG_AXES_LAYOUTS, LONG_AXES)}
+"""Layouts from which the way leads back to what was seen before them, which may be another of ours."""
+
 _BROWSER = "vtkMRMLSequenceBrowserNode"
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
 _LOOKS = ("ForegroundOpacity", "LabelOpacity", "LinkedControl", "HotLinkedControl")
@@ -75,14 +79,17 @@ class ViewMemory:
         self._before: dict[str, ViewState] = {}
         self._users: ViewState | None = None
 
-    def remember(self, scene, volumeId: str = _SELF_CHECK) -> None:
-        """To be called before a result, or with no volume a self-check, is brought into the views."""
+    def remember(self, scene, key: str) -> None:
+        """To be called before something is brought into the views.
+
+        :param key: ID of a result; or a page, ``SELF_CHECK`` or ``LONG_AXES``.
+        """
         now = ViewState(scene)
         if not now.isOurs:
             self._users = now
-        isSeen = now.layout == SELF_CHECK_LAYOUT if volumeId == _SELF_CHECK else now.shows(volumeId)
+        isSeen = _PAGES.get(now.layout) == key if key in _PAGES.values() else now.shows(key)
         if not isSeen:
-            self._before[volumeId] = now
+            self._before[key] = now
 
     def takeBack(self, volumeId: str, isSeen: bool) -> None:
         """A result has left the scene: what was seen before it is seen again, if the result was seen."""
@@ -94,9 +101,8 @@ class ViewMemory:
             before.restore()
 
     def leave(self, scene) -> bool:
-        """Go back from a comparison to the user's own views, and from a self-check to what was seen before it."""
-        before = self._before.get(_SELF_CHECK) if arrangement(scene) == SELF_CHECK_LAYOUT else None
-        before = before or self._users
+        """Go back from a comparison to the user's own views, and from a page to what was seen before it."""
+        before = self._before.get(_PAGES.get(arrangement(scene), "")) or self._users
         return before.restore() if before else leaveOwnLayout(scene)
 
     def forget(self) -> None:

@@ -26,7 +26,7 @@ from .MeasuresPage import markPhases
 from .Overlay import showLegend, takeOffOthers
 from .PhaseNote import PhaseNotes
 from .Rendering import RENDERING
-from .Shown import comparedVolume, isChartShown, resultsIn
+from .Shown import comparedVolume, isChartShown, resultsIn, witnessedVolume
 from .Together import TogetherViews, twinsIn
 from .ViewState import ViewMemory
 from .Window import SharedWindow
@@ -119,7 +119,7 @@ class ViewWatch(VTKObservationMixin):
             showLegend(volume)
         self._notes.write(self._scene)
         markPhases(self._scene)
-        dense = comparedVolume(self._scene)
+        dense = comparedVolume(self._scene) or witnessedVolume(self._scene)
         sparse = inputOf(dense) if dense else None
         if sparse:
             self._window.share(sparse, dense)
@@ -143,7 +143,7 @@ class ViewWatch(VTKObservationMixin):
             self._leaving[node.GetID()] = isChartShown(node), []
         if not node.IsA("vtkMRMLVolumeNode"):
             return
-        wasSeen = comparedVolume(scene) is node
+        wasSeen = node in (comparedVolume(scene), witnessedVolume(scene))
         self._leaving[node.GetID()] = wasSeen, nodesShowing(node) if isOurs(node) else []
         with self.changing(scene):
             _takeOut(node)

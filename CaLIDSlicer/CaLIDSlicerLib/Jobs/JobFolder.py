@@ -66,6 +66,13 @@ class JobFolder:
         except (OSError, ValueError) as error:
             raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
 
+    def text(self, fileName: str) -> str:
+        """A result text, UTF-8; raises :class:`CalidError` if it is unreadable."""
+        try:
+            return (self.path / fileName).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise CalidError(f"the worker's result {fileName} cannot be read: {error}", "run it again") from error
+
     def remove(self, patience: float = 1.0) -> None:
         """Delete the folder; Windows may hold files of a killed process for a moment, so it is tried again."""
         deadline = time.monotonic() + patience

@@ -1,4 +1,4 @@
-"""Measures as text: for the clipboard, and as a file of comma-separated values."""
+"""Measures as text: for the clipboard, as a file of comma-separated values, and as a page."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def saveTable(measures: Measures, path: str | Path) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(_rows(measures))
     write_atomically(Path(path), lambda partial: partial.write_text(text.getvalue(), encoding="utf-8", newline=""))
+
+
+def saveReport(measures: Measures, path: str | Path) -> None:
+    """Write the page of HTML; raises as :func:`saveTable` does."""
+    text = measures.page.GetText()
+    write_atomically(Path(path), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def _rows(measures: Measures) -> Iterator[list[str]]:

@@ -77,7 +77,7 @@ class Measuring(WorkerJob):
             options.changed(spacing=max(options.spacing, float(self._stack.gaps.max()))),
             MEASURE,
             thickness=source.thickness(self._stack.gaps),
-            heart=replace(heart, acquired=_acquiredOf(source.node, self._stack), drawn=self._drawn),
+            heart=replace(heart, acquired=_acquiredOf(source.node, self._stack), title=source.name, drawn=self._drawn),
         )
         voxels = [each.voxels[0] for each in phases]
         labels = [drawn[phase] for phase in self._drawn]
@@ -109,9 +109,10 @@ class Measuring(WorkerJob):
     def _complete(self, done: Done) -> None:
         if self._measured is None or not self._labels:
             raise CalidError("the worker reported success without a result", "run it again")
+        page = self._folder.text(self._measured.report) if self._measured.report else ""
         with self._added.recorded():
             facts = {**done.provenance, "seconds": done.seconds}
-            self.result = addMeasures(self._source, self._measured, facts, self._labels, self._added)
+            self.result = addMeasures(self._source, self._measured, facts, self._labels, page, self._added)
 
     def _settle(self) -> None:
         if self.error:

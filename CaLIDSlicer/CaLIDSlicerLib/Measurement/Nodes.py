@@ -20,6 +20,7 @@ from ..Scene.Measures import (
     MEASURES_ROLE,
     NOW_ROLE,
     NUMBERS,
+    PAGE_ROLE,
     Measures,
     measuresOf,
 )
@@ -42,13 +43,14 @@ _NOW_COLOUR = (0.45, 0.45, 0.45)
 
 
 def addMeasures(
-    source: Source, measured: Measured, facts: dict[str, Any], labels: Sequence[Any], added: AddedNodes
+    source: Source, measured: Measured, facts: dict[str, Any], labels: Sequence[Any], page: str, added: AddedNodes
 ) -> Measures:
     """Add the nodes of a measurement, in place of those of an earlier one.
 
     :param source: the dense volume, or cine, that was measured, of which a volume node shows something.
     :param facts: of the run, for the attributes of the table.
     :param labels: segmentation of each phase, in no scene yet.
+    :param page: the report, HTML.
     """
     scene, volume = source.scene, source.volume
     before = measuresOf(volume)
@@ -63,7 +65,10 @@ def addMeasures(
     now = _numbers(scene, f"{volume.GetName()} phase shown", {x: [values[0]] * 2, "ml": [0.0, top]})
     chart = _chart(scene, volume.GetName(), curve, now, x, top)
     shown = _addLabels(source, labels)
-    for role, node in ((LABELS_ROLE, shown), (CURVE_ROLE, curve), (CHART_ROLE, chart), (NOW_ROLE, now)):
+    report = scene.AddNewNodeByClass("vtkMRMLTextNode", freeName(scene, f"{volume.GetName()} report"))
+    report.SetText(page)
+    parts = {LABELS_ROLE: shown, CURVE_ROLE: curve, CHART_ROLE: chart, NOW_ROLE: now, PAGE_ROLE: report}
+    for role, node in parts.items():
         table.SetNodeReferenceID(role, node.GetID())
     table.SetNodeReferenceID(INPUT_ROLE, source.node.GetID())
     volume.SetNodeReferenceID(MEASURES_ROLE, table.GetID())

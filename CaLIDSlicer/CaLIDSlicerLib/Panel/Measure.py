@@ -9,8 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from calid.errors import CalidError
+from calid.measurement.charts import THICKENING_PERCENT, THICKNESS_MM, bullseye
 
-from ..Measurement.Export import asText, saveTable
+from ..Measurement.Export import asText, saveReport, saveTable
 from ..Scene.Measures import Measures, measuresOf
 from ..Scene.Provenance import INPUT_ROLE
 from .Labels import bringIntoView, say
@@ -26,6 +27,8 @@ ROWS = (
     ("mass_g", "Mass (g)", 0),
 )
 """Of the table in the panel: key, caption and decimals; all else is in the table of the scene."""
+
+_BULLSEYE = 150  # pixels: two of them beside each other make no panel wider
 
 
 class PanelMeasure:
@@ -43,6 +46,7 @@ class PanelMeasure:
         ui.showMeasuresButton.clicked.connect(self._onShow)
         ui.copyMeasuresButton.clicked.connect(self._onCopy)
         ui.saveMeasuresButton.clicked.connect(self._onSave)
+        ui.measureReportButton.clicked.connect(self._onReport)
 
     def show(self, volume: Any, isIdle: bool, canReconstruct: bool) -> None:
         """Show what is known of the chosen dense volume.
@@ -58,10 +62,12 @@ class PanelMeasure:
             control.setEnabled(isIdle)
         for control in (ui.copyMeasuresButton, ui.saveMeasuresButton, ui.showMeasuresButton):
             control.setEnabled(measures is not None)
+        ui.measureReportButton.setEnabled(measures is not None and measures.page is not None)
         text = _("Nothing was measured yet.") if measures is None else tableOf(measures.numbers)
         if text != self._text:  # a table takes its time to be laid out
             self._text = text
             say(ui.measuresLabel, text)
+            self._drawBullseye(measures)
         say(ui.measureNotesLabel, "" if measures is None else "\n".join(measures.numbers["notes"]))
         self.refresh()
 
@@ -94,13 +100,38 @@ class PanelMeasure:
             qt.QApplication.clipboard().setText(asText(measures))
 
     def _onSave(self) -> None:
-        measures, path = measuresOf(self._volume), self._services.chooseTable()
+        self._save(saveTable, "measures.csv", _("Table (*.csv)"))
+
+    def _onReport(self) -> None:
+        path = self._save(saveReport, "report.html", _("Page (*.html)"))
+        if path:
+            self._services.open(path)
+
+    def _save(self, write: Callable[[Measures, str], None], name: str, kind: str) -> str:
+        """Save something where the user wants it; return where, or empty if it was not."""
+        measures, path = measuresOf(self._volume), self._services.chooseOutput(name, kind)
         if measures is None or not path:
-            return
+            return ""
         try:
-            saveTable(measures, path)
+            write(measures, path)
         except CalidError as error:
             self._services.tell(errorText(error))
+            return ""
+        return path
+
+    def _drawBullseye(self, measures: Measures | None) -> None:
+        """The thickness of the wall, beside how much thicker it becomes where that is known."""
+        ui, segments = self._ui, measures.numbers.get("segments", []) if measures else []
+        for label, key, scale in (
+            (ui.thicknessLabel, "end_diastole_mm", THICKNESS_MM),
+            (ui.thickeningLabel, "thickening_percent", THICKENING_PERCENT),
+        ):
+            values = {each["number"]: each[key] for each in segments if each[key] is not None}
+            picture = qt.QPixmap()
+            isDrawn = bool(values) and picture.loadFromData(qt.QByteArray(bullseye(values, *scale).encode()), "SVG")
+            label.setVisible(bool(isDrawn))
+            if isDrawn:
+                label.setPixmap(picture.scaledToWidth(_BULLSEYE, qt.Qt.SmoothTransformation))
 
 
 def tableOf(numbers: Mapping[str, Any]) -> str:

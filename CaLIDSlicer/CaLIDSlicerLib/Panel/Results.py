@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..Display.Playback import browserOf, isWhole
+from ..Scene.LongAxes import longAxesOf
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
 from .Labels import bringIntoView, say
 from .Services import PanelServices
@@ -27,6 +28,7 @@ class PanelResults:
         self._showing: Any = None
         ui.beforeAfterButton.clicked.connect(self._pressed(self._onBeforeAfter))
         ui.fadeSlider.valueChanged.connect(self._pressed(self._onFade))
+        ui.longAxesButton.clicked.connect(self._pressed(self._onLongAxes))
         ui.uncertaintyButton.clicked.connect(self._pressed(self._onUncertainty))
         ui.synthesisedButton.clicked.connect(self._pressed(self._onSynthesised))
         ui.renderingButton.clicked.connect(self._pressed(self._onRendering))
@@ -80,9 +82,12 @@ class PanelResults:
         self._before = self._showing = None
 
     def _show(self, volume: Any) -> None:
+        self._follow(self._display.showInTurns(volume))
+
+    def _follow(self, showing: Any) -> None:
         if self._showing is not None:
             self._showing.stop()
-        self._showing = self._display.showInTurns(volume)
+        self._showing = showing
         self._showing.then(self.refresh)
 
     def _playWhole(self, volume: Any) -> None:
@@ -114,6 +119,7 @@ class PanelResults:
         self._enable()
         ui, shown = self._ui, self._display.shownOf(self._volume)
         ui.beforeAfterButton.setChecked(shown.comparison)
+        ui.longAxesButton.setChecked(shown.longAxes)
         ui.uncertaintyButton.setChecked(shown.uncertainty)
         ui.synthesisedButton.setChecked(shown.synthesised)
         ui.renderingButton.setChecked(shown.rendering)
@@ -128,6 +134,7 @@ class PanelResults:
         isResult = volume is not None and volume.GetNodeReference(INPUT_ROLE) is not None
         for control in (ui.beforeAfterButton, ui.fadeSlider, ui.beforeCaption, ui.afterCaption, ui.renderingButton):
             control.setEnabled(isResult)
+        ui.longAxesButton.setEnabled(isResult and bool(longAxesOf(volume)))
         ui.uncertaintyButton.setEnabled(isResult and volume.GetNodeReference(UNCERTAINTY_ROLE) is not None)
         ui.synthesisedButton.setEnabled(isResult and volume.GetNodeReference(MASK_ROLE) is not None)
         ui.playButton.setEnabled(isResult and browserOf(volume) is not None)
@@ -137,6 +144,13 @@ class PanelResults:
     def _onBeforeAfter(self, visible: bool) -> None:
         if visible:
             self._display.showResult(self._volume)
+        else:
+            self._display.leave()
+        self.refresh()
+
+    def _onLongAxes(self, visible: bool) -> None:
+        if visible:
+            self._follow(self._display.showLongAxes(self._volume))
         else:
             self._display.leave()
         self.refresh()

@@ -20,7 +20,9 @@ class PanelServices:
     :param tell: shows an error.
     :param chooseFile: lets the user choose a file of weights; empty if none was chosen.
     :param chooseStudy: lets the user choose the folder of a study; empty if none was chosen.
-    :param chooseTable: lets the user choose where a table is saved; empty if that was declined.
+    :param chooseOutput: lets the user choose where something is saved, by a name and what the dialog calls such files;
+        empty if that was declined.
+    :param open: shows a file in the program that the system has for it.
     :param read: shows a long text.
     :param findDevice: the report of a device by the name in :class:`calid.options.Options`; takes seconds.
     :param forgetDevices: makes ``findDevice`` look anew.
@@ -36,7 +38,8 @@ class PanelServices:
     tell: Callable[[str], None]
     chooseFile: Callable[[], str]
     chooseStudy: Callable[[], str]
-    chooseTable: Callable[[], str]
+    chooseOutput: Callable[[str, str], str]
+    open: Callable[[str], None]
     read: Callable[[str], None]
     understand: Callable[[Any], Any]
     dependencies: Any

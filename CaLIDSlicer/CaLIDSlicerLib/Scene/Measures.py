@@ -12,10 +12,10 @@ from .Provenance import ATTRIBUTE_PREFIX, factOf
 MEASURES_ROLE = ATTRIBUTE_PREFIX + "measures"
 """Of the dense volume to the table of its measures."""
 
-LABELS_ROLE, CURVE_ROLE, CHART_ROLE, NOW_ROLE = (
-    ATTRIBUTE_PREFIX + what for what in ("labels", "curve", "chart", "now")
+LABELS_ROLE, CURVE_ROLE, CHART_ROLE, NOW_ROLE, PAGE_ROLE = (
+    ATTRIBUTE_PREFIX + what for what in ("labels", "curve", "chart", "now", "page")
 )
-"""Of that table to the segmentation, the table of the volumes, their chart, and the table of the mark of "now"."""
+"""Of that table to the segmentation, the table of the volumes, their chart, the table of its mark, and the report."""
 
 NUMBERS = "numbers"
 """Fact of the table of measures: all numbers, as JSON."""
@@ -31,6 +31,7 @@ class Measures:
     :param curve: vtkMRMLTableNode with the volumes of the phases.
     :param chart: vtkMRMLPlotChartNode of it.
     :param now: vtkMRMLTableNode of the mark at the phase that is shown.
+    :param page: vtkMRMLTextNode with the report, HTML.
     """
 
     numbers: dict[str, Any]
@@ -39,6 +40,7 @@ class Measures:
     curve: Any
     chart: Any
     now: Any
+    page: Any
 
     @property
     def nodes(self) -> list[Any]:
@@ -47,7 +49,7 @@ class Measures:
         series = (
             [] if chart is None else [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
         )
-        found = [labelSequence(self.labels), self.labels, chart, *series, self.curve, self.now, self.table]
+        found = [labelSequence(self.labels), self.labels, chart, *series, self.curve, self.now, self.page, self.table]
         return [node for node in found if node is not None]
 
 
@@ -57,7 +59,7 @@ def measuresOf(volume) -> Measures | None:
     numbers = factOf(table, NUMBERS) if table is not None else None
     if not numbers:
         return None
-    others = (table.GetNodeReference(role) for role in (LABELS_ROLE, CURVE_ROLE, CHART_ROLE, NOW_ROLE))
+    others = (table.GetNodeReference(role) for role in (LABELS_ROLE, CURVE_ROLE, CHART_ROLE, NOW_ROLE, PAGE_ROLE))
     return Measures(json.loads(numbers), table, *others)
 
 

@@ -162,3 +162,10 @@ def check_json(path: Path) -> None:
     if path.suffix != ".json" or not path.parent.is_dir():
         raise UnusableInput(f"{path} cannot be written", "name a .json file in a folder that exists")
     write_atomically(path, lambda partial: None, keep=False)
+
+
+def check_picture(path: Path) -> None:
+    """Raise ``UnusableInput`` unless ``path`` is a .png file that can be written."""
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise UnusableInput(f"{path} cannot be written", "name a .png file in a folder that exists")
+    write_atomically(path, lambda partial: None, keep=False)

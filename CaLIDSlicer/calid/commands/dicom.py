@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calid.atomic import write_atomically, write_json
-from calid.commands.common import FORMATS, Report, add_stack, check_json, check_outputs
+from calid.atomic import write_json
+from calid.commands.common import FORMATS, Report, add_stack, check_json, check_outputs, check_picture
 from calid.errors import ExitCode, StackWarning, UnusableInput
 from calid.files.writing import lost_in, write_stack
 from calid.naming import naming
@@ -87,13 +87,6 @@ def convert(args: argparse.Namespace, report: Report) -> int:
     if args.sheet is not None:
         write_sheet(made.stack, args.sheet)
     return int(ExitCode.DONE)
-
-
-def check_picture(path: Path) -> None:
-    """Raise ``UnusableInput`` unless ``path`` is a .png file that can be written."""
-    if path.suffix.lower() != ".png" or not path.parent.is_dir():
-        raise UnusableInput(f"{path} cannot be written", "name a .png file in a folder that exists")
-    write_atomically(path, lambda partial: None, keep=False)
 
 
 @contextmanager

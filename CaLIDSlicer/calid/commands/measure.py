@@ -49,6 +49,7 @@ def add(commands: Any) -> None:
     add("--rr", type=float, metavar="MS", help="from one heart beat to the next (default: what a study says)")
     papillary = "where papillary muscles count (default: cavity)"
     add("--papillary", choices=list(CONVENTIONS), default="cavity", help=papillary)
+    add("--report", type=Path, metavar="FILE", help="also write a page with pictures: .html")
     add("--labels", type=Path, metavar="FILE", help=f"also write the label maps: {FORMATS}")
 
 
@@ -84,6 +85,10 @@ def run(args: argparse.Namespace, report: Report) -> int:
     if layout is not None:
         _write_labels(args.labels, layout, found)
     _write_numbers(args.output, found)
+    if args.report is not None:
+        from calid.measurement.report import to_html
+
+        write_atomically(args.report, partial(_write, to_html(found, args.report.stem)))
     print(to_text(found))
     return int(ExitCode.DONE)
 
@@ -113,6 +118,9 @@ def _check_outputs(args: argparse.Namespace) -> None:
         raise UnusableInput(f"{args.output} cannot be written", f"name a file that ends in {' or '.join(SUFFIXES)}")
     if not args.output.parent.is_dir():
         raise UnusableInput(f"{args.output} cannot be written", "name a file in a folder that exists")
+    if args.report is not None and args.report.suffix.lower() not in (".html", ".htm"):
+        raise UnusableInput(f"{args.report} cannot be written", "name a file that ends in .html for --report")
     if args.labels is not None:
         check_outputs([args.labels], args.input)
-    write_atomically(args.output, lambda partial: None, keep=False)
+    for path in filter(None, (args.output, args.report)):
+        write_atomically(path, lambda partial: None, keep=False)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calid.commands.common import FORMATS, Report, add_input, add_options, check_outputs, chosen_options, open_input
-from calid.dicom.opening import Opened, is_study
-from calid.errors import ExitCode, UnusableInput
+from calid.commands.study_outputs import StudyOutputs, add_study_outputs, check_study_outputs
+from calid.dicom.opening import Opened
+from calid.errors import ExitCode
 from calid.files.writing import PROVENANCE, PROVENANCE_ROOM, PhaseWriter, lost_in
 from calid.naming import naming
 from calid.protocol import Done, Warned
@@ -39,7 +40,7 @@ def add(commands: Any, reconstruct: Callable[..., Any]) -> None:
     add_options(parser, "spacing", "samples", "steps", "detail", "thickness", "acquired", "align", "in_place")
     add("--uncertainty", type=Path, metavar="FILE", help="also write the predicted standard deviation")
     add("--mask", type=Path, metavar="FILE", help="also write a label map: 1 in synthesised slices")
-    add("--dicom", type=Path, metavar="FOLDER", help="of a DICOM study, also write a derived series into a new folder")
+    add_study_outputs(add)
     add("--progress", choices=["text", "json"], default="text", help="json: events as JSON lines on stdout")
 
 
@@ -48,8 +49,7 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     started = time.monotonic()
     options = chosen_options(args, uncertainty=args.uncertainty is not None)
     check_outputs([path for path in (args.output, args.uncertainty, args.mask) if path is not None], args.input)
-    if args.dicom is not None:
-        _check_series(args)
+    check_study_outputs(args)
     opened = open_input(args, report)
     stack = opened.stack
     with naming(args.input):
@@ -74,17 +74,6 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
     return int(ExitCode.DONE)
 
 
-def _check_series(args: argparse.Namespace) -> None:
-    """Raise ``UnusableInput`` unless a derived series can be written."""
-    if not is_study(args.input):
-        raise UnusableInput(
-            f"{args.input} is no DICOM study to add a series to", "leave out --dicom, or pass the study"
-        )
-    from calid.dicom.derived import check_series_folder
-
-    check_series_folder(args.dicom)
-
-
 class _Outputs:
     """The files of a run. None of them appears before all are complete."""
 
@@ -102,8 +91,9 @@ class _Outputs:
             self._mask = self._open(args.mask, layout)
             made = plan.for_choice(args.acquired).synthesised.astype(np.uint8)[:, np.newaxis, np.newaxis]
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
-
         self._series = None if args.dicom is None else self._start_series(args, opened, plan)
+        with naming(args.input):
+            self._study = StudyOutputs(args, opened, plan, report)
 
     def _start_series(self, args: argparse.Namespace, opened: Opened, plan: DensePlan) -> SeriesWriter:
         from calid.dicom.derived import SeriesWriter
@@ -126,6 +116,7 @@ class _Outputs:
             self._spread.add(spread)
         if self._series is not None:
             self._series.add(phase, dense)
+        self._study.add(phase, dense)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """All phases were added."""
@@ -134,3 +125,4 @@ class _Outputs:
                 writer.finish({PROVENANCE: json.dumps(provenance)})
         if self._series is not None:
             self._series.finish(provenance)
+        self._study.finish()

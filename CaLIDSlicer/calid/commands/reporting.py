@@ -10,7 +10,7 @@ from typing import TextIO
 
 from calid.errors import CalidError
 from calid.failures import to_event
-from calid.protocol import Done, Event, Failed, Progress, Started, Warned
+from calid.protocol import Done, Event, Failed, Progress, Started, Warned, Witnessed
 from calid.remedies import COMMAND_LINE
 from calid.worker.stdio import event_stream
 
@@ -68,6 +68,10 @@ def _sentence(event: Event) -> str:
         slices = f"{event.slices_in} slices{made}"
         phases = f"{event.phases} phase{'s' * (event.phases > 1)}"
         return f"model {event.model} on {event.device}: {slices}, {phases}{_thickness(event)}"
+    if isinstance(event, Witnessed):
+        from calid.dicom.report import witnesses_in_words
+
+        return "\n".join(witnesses_in_words(event.views))
     if isinstance(event, Warned):
         return f"calid: warning: {event.message}"
     if isinstance(event, Failed):

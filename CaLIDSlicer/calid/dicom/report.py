@@ -6,6 +6,7 @@ Nothing in it says who the patient is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ from calid.dicom.slices import Content, SliceCine
 from calid.dicom.sources import LeftOut
 from calid.dicom.study import Study
 from calid.dicom.views import View
+from calid.dicom.witnesses import Witness
 from calid.dicom.words import describe, description_of, gathered, numbers_of
 
 FORMAT = "calid study report 1"
 
 
-def as_json(study: Study, made: Assembled | None = None) -> dict[str, Any]:
+def as_json(study: Study, made: Assembled | None = None, witnesses: Sequence[Witness] = ()) -> dict[str, Any]:
     """The report as a JSON object; lengths in mm, times in ms, slices and phases counted from 0.
 
     :param made: the stack that was assembled, if one was.
+    :param witnesses: of what was reconstructed of it.
     """
     report: dict[str, Any] = {
         "format": FORMAT,
@@ -37,10 +40,12 @@ def as_json(study: Study, made: Assembled | None = None) -> dict[str, Any]:
     }
     if made is not None:
         report["assembled"] = _assembled(study, made)
+    if witnesses:
+        report["witnesses"] = witnesses_as_json(study, witnesses)
     return report
 
 
-def as_text(study: Study, made: Assembled | None = None) -> str:
+def as_text(study: Study, made: Assembled | None = None, witnesses: Sequence[Witness] = ()) -> str:
     """The report in lines for people; slices and phases are counted from 1."""
     lines = [f"{study.files} files, {_count(study.patients, 'patient')}"]
     for number, view in enumerate(study.stacks, 1):
@@ -57,7 +62,50 @@ def as_text(study: Study, made: Assembled | None = None) -> str:
         ]
     remarks = study.remarks if made is None else made.remarks
     lines += [""] * bool(remarks) + _told(study, remarks)
+    if witnesses:
+        lines += ["", *witnesses_in_words(witnesses_as_json(study, witnesses))]
     return "\n".join(lines)
+
+
+def witnesses_as_json(study: Study, witnesses: Iterable[Witness]) -> list[dict[str, Any]]:
+    """How each long axis agrees with the result, and with linear interpolation before it."""
+    return [
+        {
+            "view": study.called(witness.long_axis.view),
+            "phases": len(witness.acquired),
+            "pixels": int(witness.region.sum()),
+            **{
+                when: {name: _rounded(value) for name, value in asdict(agreement).items()}
+                for when, agreement in zip(("before", "after"), witness.agreements, strict=True)
+            },
+        }
+        for witness in witnesses
+    ]
+
+
+def witnesses_in_words(views: Iterable[dict[str, Any]]) -> list[str]:
+    """The same in lines for people.
+
+    :param views: of :func:`witnesses_as_json`.
+    """
+    return [
+        "long axes as witnesses, each another breath-hold (1 is full agreement; before: linear interpolation):",
+        *(
+            f"  {view['view']}: correlation {_change(view, 'correlation')}, "
+            f"of edges {_change(view, 'gradient_correlation')}"
+            for view in views
+        ),
+    ]
+
+
+def _change(view: dict[str, Any], name: str) -> str:
+    values = (view[when][name] for when in ("before", "after"))
+    before, after = ("unknown" if value is None else f"{value:.3f}" for value in values)
+    return f"{before} before, {after} after"
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def _view(study: Study, view: View) -> dict[str, Any]:

@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from calid.atomic import write_atomically
+from calid.dicom.heart import around_heart
 from calid.stacks.stack import SliceStack
 
 _TILE = 120
 _MOST_PHASES = 6
 _MARGIN_LEFT, _MARGIN_TOP, _LINE = 76, 24, 2
-_HEART_MM = 160.0
+_CUT_OUT_MM = 160.0
 _WINDOW_PERCENT = 1, 99.5
-_MOST_MOTION_PERCENT = 95
 _TEXT, _BACKGROUND = 210, 20
 
 
@@ -34,7 +34,7 @@ def write_sheet(stack: SliceStack, path: Path) -> None:
 def draw_sheet(stack: SliceStack) -> Image.Image:
     """The picture of :func:`write_sheet`, 8-bit grey."""
     phases = np.unique(np.linspace(0, len(stack.voxels), _MOST_PHASES, endpoint=False).astype(int))
-    rows, columns = _around_heart(stack)
+    rows, columns = around_heart(stack, _CUT_OUT_MM)
     cut = stack.voxels[phases][:, :, rows, columns].astype(np.float32)
     low, high = np.percentile(cut, _WINDOW_PERCENT)
     grey = (255 * np.clip((cut - low) / max(float(high - low), 1e-6), 0, 1)).astype(np.uint8)
@@ -71,30 +71,3 @@ def _tile_size(stack: SliceStack, shape: tuple[int, ...]) -> tuple[int, int]:
     height, width = shape[0] * down, shape[1] * along
     scale = _TILE / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _around_heart(stack: SliceStack) -> tuple[slice, slice]:
-    """Rows and columns of a square around what moves most, or all where nothing does."""
-    motion = _motion(stack.voxels)
-    if not motion.any():
-        return slice(None), slice(None)
-    sides = [max(1, round(_HEART_MM / step)) for step in stack.pixel_spacing]
-    rows, columns = motion.shape
-    summed = np.pad(motion.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    # The heart fills about half of the cut-out; a window of that size finds its middle.
-    down, along = (min(max(1, side // 2), size) for side, size in zip(sides, motion.shape, strict=True))
-    within = summed[down:, along:] - summed[:-down, along:] - summed[down:, :-along] + summed[:-down, :-along]
-    top, left = np.unravel_index(int(within.argmax()), within.shape)
-    return _span(int(top) + down // 2, sides[0], rows), _span(int(left) + along // 2, sides[1], columns)
-
-
-def _motion(voxels: np.ndarray) -> np.ndarray:
-    """(rows, columns) how much changes over the cycle; what flickers brightly in few pixels, as fat does, is capped."""
-    spread = voxels.astype(np.float32).std(axis=0)
-    most = np.percentile(spread, _MOST_MOTION_PERCENT, axis=(1, 2), keepdims=True)
-    return np.minimum(spread, most).sum(axis=0)
-
-
-def _span(middle: int, length: int, size: int) -> slice:
-    start = min(max(0, middle - length // 2), max(0, size - length))
-    return slice(start, min(size, start + length))

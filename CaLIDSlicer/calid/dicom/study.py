@@ -16,6 +16,7 @@ from calid.dicom.assemble import Assembled, Tell, assemble
 from calid.dicom.converted import is_converted, read_converted
 from calid.dicom.headers import read_pictures
 from calid.dicom.kinds import Kind
+from calid.dicom.long_axis import LongAxis, read_long_axes
 from calid.dicom.pictures import Picture
 from calid.dicom.pixels import Pixels
 from calid.dicom.privacy import Privacy
@@ -24,7 +25,7 @@ from calid.dicom.remarks import Remark, Topic, note, suspicious
 from calid.dicom.slices import slices_of
 from calid.dicom.sources import LeftOut, Opener, Source, find_sources
 from calid.dicom.views import View, long_axes_of, views_of
-from calid.dicom.words import describe, gathered, listed
+from calid.dicom.words import describe, description_of, gathered, listed, numbers_of
 from calid.errors import UnusableInput
 from calid.naming import naming
 
@@ -68,6 +69,17 @@ class Study:
     def long_axes(self, stack: View) -> tuple[View, ...]:
         """As :func:`calid.dicom.views.long_axes_of`."""
         return long_axes_of(self.views, stack)
+
+    def read_long_axes(self, made: Assembled) -> list[LongAxis]:
+        """The long axes of the study that a stack is from, with their pixels; one that cannot be read is left out."""
+        with self.privacy.masking(), Opener() as opener, quiet():
+            return read_long_axes(self.long_axes(made.view), made, Pixels(opener))
+
+    def called(self, view: View) -> str:
+        """How the scanner called a view, without what patients are called: "4CH, series 50"."""
+        numbers = numbers_of(view)
+        name = self.privacy.masked(description_of(view)) or view.role.value
+        return f"{name}, series {numbers}" if numbers else name
 
     def choose(self, number: int | None = None) -> tuple[int, list[Remark]]:
         """The number of the stack to take, from 1, and what is to be said of the choice.

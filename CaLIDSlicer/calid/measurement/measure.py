@@ -210,6 +210,7 @@ def _summed_up(
         dense.positions,
         tuple(notes),
         facts,
+        dense,
     )
 
 
@@ -229,6 +230,10 @@ def _lacking(phases: int, body: Body, axis: LongAxis | None) -> list[str]:
         notes.append("Height and weight are not known: nothing is indexed by body surface.")
     if axis is None:
         notes.append("The right ventricle was not found: the wall is not divided into segments.")
+    elif not axis.is_oriented:
+        notes.append(
+            "The directions of the stack are not those of a patient: anterior and inferior segments may be exchanged."
+        )
     return notes
 
 

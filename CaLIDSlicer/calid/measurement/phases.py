@@ -28,6 +28,7 @@ class LabelledPhases:
     papillary: str
     smooth: bool
     probabilities: list[np.ndarray] = field(default_factory=list)
+    images: list[np.ndarray] = field(default_factory=list)
     partial: list[dict[str, float]] = field(default_factory=list)
     doubtful: list[dict[str, float]] = field(default_factory=list)
     counted: list[dict[str, float]] = field(default_factory=list)
@@ -43,6 +44,7 @@ class LabelledPhases:
         self.doubtful.append(dict(volumes.doubtful_ml))
         self.counted.append(counted_volumes(found.argmax(axis=1), self.lengths, self.pixel_area))
         self.probabilities.append(found.astype(np.float16))  # thirty phases have to fit
+        self.images.append(self.chambers.image(slices).astype(np.float16))
 
     def _found(self, slices: np.ndarray) -> np.ndarray:
         found = self.chambers.probabilities(slices, self.positions)
@@ -63,6 +65,10 @@ class LabelledPhases:
     def phase(self, t: int) -> np.ndarray:
         """Probabilities (k, classes, h, w) of a phase."""
         return self.probabilities[t].astype(np.float32)
+
+    def image(self, t: int) -> np.ndarray:
+        """What the network saw of a phase (k, h, w), in network units."""
+        return self.images[t].astype(np.float32)
 
     def basal(self, t: int, base_first: bool) -> dict[str, float]:
         """What each part holds next to the base in a phase, ml."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from calid.measurement.intervals import DIASTOLE, LEVEL, SYSTOLE, TOGETHER, Spre
 from calid.measurement.papillary import CONVENTIONS
 from calid.measurement.segments import NAMES
 from calid.measurement.volumes import GRAMS_PER_ML
+
+if TYPE_CHECKING:
+    from calid.measurement.phases import LabelledPhases
 
 Curves = dict[str, np.ndarray]
 
@@ -33,6 +36,7 @@ class Measurement:
     :param labels: (phases, k, rows, columns) uint8 on the dense grid, if they were asked for.
     :param dense_positions: mm along the slice axis of the slices that were measured.
     :param notes: sentences that belong to the numbers.
+    :param heart: what was counted, phase by phase: pictures and surfaces are made of it.
     """
 
     ml: Curves
@@ -49,6 +53,7 @@ class Measurement:
     dense_positions: np.ndarray
     notes: tuple[str, ...]
     provenance: dict[str, Any]
+    heart: LabelledPhases
 
     @property
     def lv(self) -> dict[str, float | None]:

@@ -2,7 +2,8 @@
 
 The long axis is cut into thirds from the most basal slice whose wall is a full ring to where the cavity ends; what lies
 beyond is the apex, 17. Around it, segments are counted from the septum, whose middle faces the right ventricle. Which
-side of it is anterior follows from the handedness of a heart, seen from the apex: septum left, anterior wall up.
+side of it is anterior follows from the handedness of a heart, seen from the apex: septum left, anterior wall up. That
+needs directions which are those of the patient. Converters lose them, and then an image may be its mirror image.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ NAMES = (
 SMALLEST_RIGHT_ML = 10.0
 """Less of a right ventricle does not tell where the septum is."""
 
+_OBLIQUE = np.cos(np.radians(2.0))
+"""A short axis is oblique to all axes of a patient: slices along one of them come from a file that lost directions."""
+
 _SECTORS = 36
 _FULL_RING = 0.9
 _MIDDLE = (0.2, 0.8)  # depth in the wall of the voxels that a segment is averaged over
@@ -39,6 +43,8 @@ class LongAxis:
     :param positions: (k,) mm of the slices, and ``base_first`` whether they begin at the base.
     :param pixel: mm.
     :param septum: (row, column) unit vector towards the right ventricle, and ``anterior`` the one across it.
+    :param is_oriented: whether the directions of the stack can be those of a patient. If not, what is called anterior
+        may be inferior.
     """
 
     positions: np.ndarray
@@ -46,6 +52,7 @@ class LongAxis:
     pixel: float
     septum: np.ndarray
     anterior: np.ndarray
+    is_oriented: bool
 
     @classmethod
     def of(
@@ -67,7 +74,8 @@ class LongAxis:
         down, across = (frame[:3, n] / np.linalg.norm(frame[:3, n]) for n in (1, 0))
         to_apex = frame[:3, 2] if base_first else -frame[:3, 2]
         ahead = np.cross(septum[0] * down + septum[1] * across, to_apex)
-        return cls(positions, base_first, pixel, septum, np.array([ahead @ down, ahead @ across]))
+        is_oriented = bool(np.abs(to_apex).max() < _OBLIQUE and to_apex[2] < 0)  # an apex lies lower than its base
+        return cls(positions, base_first, pixel, septum, np.array([ahead @ down, ahead @ across]), is_oriented)
 
     def segment_thickness(self, probabilities: np.ndarray, apex_mm: float) -> dict[int, float]:
         """Mean thickness in mm of each of the 17 segments that there is enough of, in one phase (k, classes, h, w).

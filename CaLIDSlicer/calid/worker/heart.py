@@ -14,7 +14,7 @@ from calid.measurement.body import Body
 from calid.protocol import DRAWN_FILE, Done, Event, HeartFacts, Job, Measured
 from calid.stacks.stack import SliceStack
 
-LABELS_FILE = "labels.npy"
+LABELS_FILE, REPORT_FILE = "labels.npy", "report.html"
 
 
 def measure_heart(
@@ -25,6 +25,7 @@ def measure_heart(
     :param measure: with the arguments and the result of :func:`calid.measurement.measure.measure`.
     :raises UnusableInput: for what shows no heart, or facts that cannot be.
     """
+    from calid.measurement.report import to_html
     from calid.measurement.table import rows_of
 
     told = job.heart
@@ -39,8 +40,10 @@ def measure_heart(
         progress=emit,
     )
     write_atomically(folder / LABELS_FILE, partial(np.save, arr=found.labels))
+    page = to_html(found, told.title)
+    write_atomically(folder / REPORT_FILE, lambda partial: partial.write_text(page, encoding="utf-8"))
     positions = found.dense_positions.tolist()
-    emit(Measured(found.to_dict(), [list(row) for row in rows_of(found)], LABELS_FILE, positions))
+    emit(Measured(found.to_dict(), [list(row) for row in rows_of(found)], LABELS_FILE, positions, REPORT_FILE))
     return Done(positions, told.acquired or list(range(len(positions))), found.provenance)
 
 

@@ -11,12 +11,9 @@ import numpy as np
 
 from calid.atomic import write_atomically
 from calid.dicom.assemble import Assembled
-from calid.dicom.long_axis import LongAxis, read_long_axes
+from calid.dicom.long_axis import LongAxis
 from calid.dicom.patient import read_patient
-from calid.dicom.pixels import Pixels
-from calid.dicom.quiet import quiet
 from calid.dicom.report import as_text
-from calid.dicom.sources import Opener
 from calid.dicom.study import Study, read_study
 from calid.dicom.words import describe, description_of
 from calid.errors import UnusableInput
@@ -49,9 +46,7 @@ def open_study(job: StudyJob, folder: Path, emit: Callable[[Event], None]) -> St
     with naming(Path(job.paths[0])):
         _check_one_spacing(made.stack)
     emit(_stack(study, made, folder))
-    with Opener() as opener, quiet():
-        found = read_long_axes(study.long_axes(study.stacks[number - 1]), made, Pixels(opener))
-    for at, one in enumerate(found, 1):
+    for at, one in enumerate(study.read_long_axes(made), 1):
         emit(_long_axis(study, one, made, folder, f"view_{at:02d}.npy"))
     remarks = [study.privacy.masked(str(remark)) for remark in made.told]
     body, notes = Body.of({}, read_patient(made.view))

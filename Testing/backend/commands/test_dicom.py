@@ -16,8 +16,10 @@ from calid import cli
 from calid.errors import ExitCode, StackWarning
 from calid.phantom.beating_heart import Phantom
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "dicom"))  # for the scanner
-from scanner import save, shoot
+import fake_reconstruct
+from scanner import long_axis_of, save, shoot
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,11 @@ def study(heart, tmp_path):
 
 def run(*arguments) -> int:
     return cli.main([str(argument) for argument in arguments])
+
+
+def run_fake(*arguments) -> int:
+    """The same with a stand-in that repeats slices."""
+    return cli.main([str(argument) for argument in arguments], fake_reconstruct.reconstruct)
 
 
 def test_list_prints_the_report_and_writes_it(study, tmp_path, capsys):
@@ -82,6 +89,51 @@ def test_one_phase_names_its_own_pictures(study, heart, tiny_models, tmp_path):
     named = header.SourceImageSequence[0].ReferencedSOPInstanceUID
     (file,) = [f for f in study.iterdir() if pydicom.dcmread(f).SOPInstanceUID == named]
     np.testing.assert_array_equal(pydicom.dcmread(file).pixel_array, heart.voxels[1, 0])
+
+
+@pytest.fixture
+def crossed(tmp_path):
+    """A study with a long axis."""
+    phantom = Phantom(phases=3, slices=6, gap=10.0, pixel=2.5, matrix=(64, 56), seed=3, dense_spacing=2.5)
+    save(shoot(phantom.sparse, 7, each_its_own=True), tmp_path / "study" / "short")
+    shots = shoot(long_axis_of(phantom.dense, 30), 50, SeriesDescription="4CH")
+    save([shot for shot in shots if shot.k == 0], tmp_path / "study" / "long")
+    return tmp_path / "study"
+
+
+def test_long_axes_are_witnesses_of_the_result(crossed, tmp_path, capsys):
+    out, told = tmp_path / "dense.seq.nrrd", tmp_path / "report.json"
+    assert run_fake("reconstruct", crossed, out) == ExitCode.DONE
+    assert "  4CH, series 50: correlation 0." in capsys.readouterr().err
+    picture = tmp_path / "witnesses.png"
+    assert run_fake("reconstruct", crossed, out, "--report", told, "--witnesses", picture) == ExitCode.DONE
+    printed = capsys.readouterr().out
+    assert "long-axis cine, 1 slice x 3 phases (series 50, 4CH)" in printed
+    assert "  4CH, series 50: correlation 0." in printed
+    (witness,) = json.loads(told.read_text())["witnesses"]
+    assert (witness["view"], witness["phases"]) == ("4CH, series 50", 3)
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert run_fake("reconstruct", crossed, out, "--phase", 2, "--report", told) == ExitCode.DONE
+    assert json.loads(told.read_text())["witnesses"][0]["phases"] == 1
+
+
+def test_programs_hear_of_witnesses_in_an_event(crossed, tmp_path, capfd):
+    assert run_fake("reconstruct", crossed, tmp_path / "d.seq.nrrd", "--progress", "json") == ExitCode.DONE
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (heard,) = [event for event in events if event["event"] == "witnesses"]
+    assert 0 < heard["views"][0]["before"]["correlation"] < 1
+
+
+def test_no_picture_of_witnesses_where_there_are_none(study, heart, tmp_path, capsys):
+    out, picture = tmp_path / "dense.seq.nrrd", tmp_path / "witnesses.png"
+    assert run_fake("reconstruct", study, out, "--witnesses", picture) == ExitCode.UNUSABLE_INPUT
+    assert "there is no long-axis cine through the heart" in capsys.readouterr().err
+    assert run_fake("reconstruct", study, out, "--report", tmp_path / "r.json") == ExitCode.DONE
+    assert "witnesses" not in json.loads((tmp_path / "r.json").read_text())
+    calid.write_stack(heart, tmp_path / "cine.seq.nrrd")
+    code = run_fake("reconstruct", tmp_path / "cine.seq.nrrd", out, "--report", tmp_path / "r.json")
+    assert code == ExitCode.UNUSABLE_INPUT
+    assert "is no DICOM study, which --report is about" in capsys.readouterr().err
 
 
 def test_no_series_of_what_is_no_study(tmp_path, heart, capsys):

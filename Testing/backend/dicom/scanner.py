@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from calid.stacks.section import Section
 from calid.stacks.stack import SliceStack
 
 RR = (800.0, 780.0, 820.0, 790.0, 805.0, 770.0, 815.0, 785.0)
@@ -79,6 +80,26 @@ def clock(seconds: float) -> str:
     """Seconds after nine in the morning, as DICOM writes a time."""
     whole = int(seconds)
     return f"{9 + whole // 3600:02d}{whole // 60 % 60:02d}{whole % 60:02d}.{round(1e6 * (seconds - whole)):06d}"
+
+
+def long_axis_of(truth: SliceStack, degrees: float = 0.0, *, thickness: float = 6.0, pixel: float = 1.5) -> SliceStack:
+    """A long-axis cine through the middle of a dense stack, as a stack of two slices of which the first is meant.
+
+    :param degrees: by which its plane is turned around the long axis, from that along the rows.
+    :param thickness: mm, as is the distance of the second slice.
+    """
+    rows, columns = truth.voxels.shape[2:]
+    middle = truth.frame @ [(columns - 1) / 2, (rows - 1) / 2, truth.positions[-1] / 2, 1]
+    along, down = (truth.frame[:3, n] / np.linalg.norm(truth.frame[:3, n]) for n in (0, 1))
+    across = np.cos(np.radians(degrees)) * along + np.sin(np.radians(degrees)) * down
+    through = truth.frame[:3, 2]
+    width, height = round(130 / pixel), round((truth.positions[-1] + 20) / pixel)
+    frame = np.eye(4)
+    frame[:3, 0], frame[:3, 1], frame[:3, 2] = across * pixel, through * pixel, np.cross(across, through)
+    frame[:3, 3] = middle[:3] - frame[:3, :2] @ [(width - 1) / 2, (height - 1) / 2]
+    section = Section.of(truth, frame, (height, width), thickness)
+    cuts = np.nan_to_num([section.sample(volume, truth.positions) for volume in truth.voxels])
+    return SliceStack(np.rint(np.stack([cuts, cuts], axis=1)).astype(np.int16), frame, np.array([0.0, thickness]))
 
 
 def dataset_of(shot: Shot) -> Dataset:

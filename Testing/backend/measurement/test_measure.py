@@ -173,3 +173,11 @@ def test_a_phase_that_was_drawn_is_counted_as_it_is(phantom, thin):
     assert found.ml["wall"][1] == pytest.approx(labels.astype(bool).sum() * 2.2**2 * 2.75 / 1000, rel=0.05)
     assert found.thickness[1] == {}
     np.testing.assert_array_equal(found.labels[1], labels)
+
+
+def test_a_file_without_the_directions_of_a_patient_is_told_of(thin):
+    stack = part_of(thin.sparse, 25, 61)
+    words = "anterior and inferior segments may be exchanged"
+    assert not any(words in note for note in calid.measure(stack, options=COARSE).notes)
+    lost = replace(stack, frame=np.diag([2.2, 2.2, 1, 1]))
+    assert any(words in note for note in calid.measure(lost, options=COARSE).notes)

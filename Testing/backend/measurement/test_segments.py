@@ -86,3 +86,24 @@ def test_a_stack_without_a_full_ring_of_wall_has_no_segments(ventricle):
     open_wall = found.copy()
     open_wall[..., : ventricle.size // 2] = 0
     assert axis.segment_thickness(open_wall, 90.0) == {}
+
+
+def turned(degrees: float) -> np.ndarray:
+    """The frame of a stack whose base to apex is ``degrees`` below the horizontal."""
+    angle = np.radians(degrees)
+    frame = np.eye(4)
+    frame[:3, 2] = [0.7 * np.cos(angle), -np.sqrt(0.51) * np.cos(angle), -np.sin(angle)]
+    frame[:3, 0] = np.cross([0.0, 0, 1], frame[:3, 2])
+    frame[:3, 0] /= np.linalg.norm(frame[:3, 0])
+    frame[:3, 1] = np.cross(frame[:3, 2], frame[:3, 0])
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "is_oriented"),
+    [(turned(30), True), (turned(5), True), (turned(-30), False), (np.eye(4), False), (SEEN_FROM_THE_APEX, False)],
+)
+def test_directions_that_are_not_those_of_a_patient_are_noticed(ventricle, frame, is_oriented):
+    axis = LongAxis.of(ventricle.probabilities(POSITIONS), POSITIONS, ventricle.pixel, frame, True)
+    assert axis is not None
+    assert axis.is_oriented is is_oriented

@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 
 from calid.evaluation.dense.acquisition import acquire
 from calid.selfcheck.similarity import Region
+from calid.stacks import agreement
 
 _SMALLEST_ERROR = 1e-12
 
@@ -48,7 +49,7 @@ def long_axis_similarity(dense: np.ndarray, truth: np.ndarray, box: Region) -> f
 def gradient_correlation(dense: np.ndarray, truth: np.ndarray, box: Region) -> float:
     """Correlation of the gradient's magnitude in the long-axis cuts: 1 if every edge is where it is."""
     pairs = zip(*(long_axes(volume, box) for volume in (dense, truth)), strict=True)
-    return float(np.mean([np.corrcoef(_slopes(a), _slopes(b))[0, 1] for a, b in pairs]))
+    return float(np.mean([agreement.gradient_correlation(*cuts) for cuts in pairs]))
 
 
 def slab_consistency(dense: np.ndarray, truth: np.ndarray, kept: Sequence[int], thickness: float, box: Region) -> float:
@@ -71,7 +72,3 @@ def seam(dense: np.ndarray, truth: np.ndarray, kept: Sequence[int], box: Region)
 def _bend(volume: np.ndarray, layers: Sequence[int], box: Region) -> float:
     """Mean absolute second difference along the axis."""
     return float(np.mean([np.abs(volume[k - 1] + volume[k + 1] - 2 * volume[k])[box].mean() for k in layers]))
-
-
-def _slopes(image: np.ndarray) -> np.ndarray:
-    return np.hypot(*np.gradient(image)).ravel()
