@@ -68,9 +68,9 @@ def loop(args: argparse.Namespace) -> None:
 def memory(args: argparse.Namespace) -> None:
     """The largest memory of a worker after some cases and after all."""
     cases = args.cases or 200
-    top, out = _cases(args.folder / "in", cases, side=80), args.folder / "out"
+    top, out = _cases(args.folder / "in", cases, side=36), args.folder / "out"
     command = [*CALID, "batch", str(top), str(out), "--spacing", str(SPACING), "--device", "cpu", "--overwrite"]
-    subprocess.run([*command, "--workers", "1"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, "--workers", "1", "--threads", "1"], check=True, stderr=subprocess.DEVNULL)
     with (out / "participants.tsv").open(encoding="utf-8", newline="") as file:
         peaks = [int(row["peak_memory_mb"]) for row in csv.DictReader(file, delimiter="\t")]
     for n in (1, cases // 20, cases // 4, cases // 2, cases):
