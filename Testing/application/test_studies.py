@@ -231,8 +231,8 @@ def test_another_stack_of_the_study_is_one_choice_away():
         first, choice = parameters().input, ui().stackComboBox
         assert choice.visible
         assert [choice.itemText(row) for row in range(2)] == [
-            "Stack 1: short-axis cine, 5 slices x 6 phases (stress, series 70)",
-            "Stack 2: short-axis cine, 5 slices x 6 phases (short-axis, series 1, 2, 3, 4 …)",
+            "Stack 1: stress, series 70: short-axis cine, 5 slices x 6 phases",
+            "Stack 2: short-axis, series 1, 2, 3, 4 …: short-axis cine, 5 slices x 6 phases",
         ]
         assert cutOffInPanel() == []
         picture("choice")

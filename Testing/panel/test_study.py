@@ -11,7 +11,7 @@ from PySide6 import QtCore, QtGui
 from calid.errors import UnusableInput
 from calid.protocol import Progress, StudyRead, ViewRead
 
-STACKS = [(1, "short-axis cine, 4 slices x 2 phases (rest)"), (2, "short-axis cine, 4 slices x 2 phases (stress)")]
+STACKS = [(1, "rest: short-axis cine, 4 slices x 2 phases"), (2, "stress: short-axis cine, 4 slices x 2 phases")]
 REMARK = "Stack 1 was taken of 2 short-axis cines"
 
 
