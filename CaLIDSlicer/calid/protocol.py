@@ -249,6 +249,7 @@ class StudyRead(Event):
     :param remarks: sentences that a user should hear of without asking.
     :param report: the study report in lines for people.
     :param patient: ``height_cm``, ``weight_kg`` and ``rr_ms``, as far as the study says them and they can be.
+    :param choices: all stacks in words, in the order of their numbers.
     """
 
     name: ClassVar[str] = "study"
@@ -257,6 +258,7 @@ class StudyRead(Event):
     remarks: list[str]
     report: str
     patient: dict[str, float] = field(default_factory=dict)
+    choices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

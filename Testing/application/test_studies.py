@@ -215,3 +215,34 @@ def test_the_real_heart_of_the_sample_data_is_the_input():
     assert shownInRed() == heart.GetID()
     picture("sample")
     assert widget().panel.isConnected
+
+
+def test_another_stack_of_the_study_is_one_choice_away():
+    with temporary() as folder:
+        scanned(folder)
+        import scanner
+
+        from calid.phantom.beating_heart import Phantom
+
+        again = Phantom(**{**SMALL, "seed": 4}).sparse
+        scanner.save(scanner.shoot(again, series=70, start=900, SeriesDescription="stress"), folder / "again")
+        said = openStudy(folder)
+        assert said.startswith("Found: short-axis cine, 5 slices x 6 phases, stack 1 of 2")
+        first, choice = parameters().input, ui().stackComboBox
+        assert choice.visible
+        assert [choice.itemText(row) for row in range(2)] == [
+            "Stack 1: stress, series 70: short-axis cine, 5 slices x 6 phases",
+            "Stack 2: short-axis, series 1, 2, 3, 4 …: short-axis cine, 5 slices x 6 phases",
+        ]
+        assert cutOffInPanel() == []
+        picture("choice")
+        choice.setCurrentIndex(1)
+        choice.activated(1)
+        assert waitForRun().startswith("Found: short-axis cine, 5 slices x 6 phases, stack 2 of 2")
+        assert parameters().input is not first
+        assert shownInRed() == parameters().input.GetID()
+        choice.setCurrentIndex(0)
+        choice.activated(0)  # it is in the scene already
+        spin(0.3)
+        assert parameters().input is first
+        assert shownInRed() == first.GetID()

@@ -53,8 +53,8 @@ class ScriptedLogic:
         self.jobs.append(ScriptedJob(node, onProgress, onFinished, **options))
         return self.job
 
-    def openStudy(self, paths, onProgress, onFinished) -> ScriptedJob:
-        return self.start(paths, onProgress, onFinished, options=Options())
+    def openStudy(self, paths, stack, onProgress, onFinished) -> ScriptedJob:
+        return self.start(paths, onProgress, onFinished, options=Options(), stack=stack)
 
     def selfCheck(self, node, onProgress, onFinished, **options) -> ScriptedJob:
         return self.start(node, onProgress, onFinished, **options)

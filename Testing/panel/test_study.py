@@ -11,6 +11,7 @@ from PySide6 import QtCore, QtGui
 from calid.errors import UnusableInput
 from calid.protocol import Progress, StudyRead, ViewRead
 
+STACKS = [(1, "rest: short-axis cine, 4 slices x 2 phases"), (2, "stress: short-axis cine, 4 slices x 2 phases")]
 REMARK = "Stack 1 was taken of 2 short-axis cines"
 
 
@@ -18,13 +19,14 @@ REMARK = "Stack 1 was taken of 2 short-axis cines"
 def opened(lib):
     """What a study of four slices and two phases brings, with one long axis."""
 
-    def make():
+    def make(number: int = 1):
         voxels = np.arange(2 * 4 * 6 * 5, dtype=np.int16).reshape(2, 4, 6, 5)
         stack = ViewRead(
             "", "short-axis cine, 4 slices x 2 phases", "", np.eye(4).tolist(), [0.0, 8.0, 16.0, 24.0], [0.0, 400.0], 6
         )
         across = ViewRead("", "long-axis cine, 1 slice x 2 phases", "4CH", np.eye(4).tolist(), [0.0], [0.0, 400.0], 6)
-        read = StudyRead(1, 2, [REMARK], "240 files, 1 patient")
+        choices = [what for _number, what in STACKS]
+        read = StudyRead(number, 2, [REMARK], "240 files, 1 patient", choices=choices)
         return lib("Dicom.Nodes").addStudy([(stack, voxels), (across, voxels[:, :1])], read)
 
     return make
@@ -121,6 +123,49 @@ def drop(widget, *paths: str) -> list[bool]:
         QtCore.QCoreApplication.sendEvent(target, event)
         accepted.append(event.isAccepted())
     return accepted
+
+
+def test_another_stack_of_the_study_can_be_chosen(empty, services, opened):
+    choice = empty.ui.stackComboBox
+    assert not isShown(choice)
+    press(empty, services)
+    services.logic.job.result = first = opened()
+    services.logic.job.end()
+    assert isShown(choice)
+    assert [choice.itemText(row) for row in range(choice.count())] == [f"Stack {n}: {what}" for n, what in STACKS]
+    assert choice.currentIndex() == 0
+    choice.setCurrentIndex(1)
+    choice.activated.emit(1)
+    assert services.logic.job.node == ["/somewhere"]
+    assert services.logic.job.options["stack"] == 2
+    assert not choice.isEnabled()
+    services.logic.job.result = second = opened(2)
+    services.logic.job.end()
+    assert empty.ui.inputSelector.currentNode() is second.volume
+    assert choice.currentIndex() == 1
+    choice.activated.emit(0)  # it is in the scene already
+    assert len(services.logic.jobs) == 2
+    assert empty.ui.inputSelector.currentNode() is first.volume
+    assert choice.currentIndex() == 0
+
+
+def test_a_choice_that_fails_leaves_the_stack_that_is_there(empty, services, opened):
+    press(empty, services)
+    services.logic.job.result = first = opened()
+    services.logic.job.end()
+    empty.ui.stackComboBox.setCurrentIndex(1)
+    empty.ui.stackComboBox.activated.emit(1)
+    services.logic.job.end(UnusableInput("x: too few slices can be read", ""))
+    assert empty.ui.inputSelector.currentNode() is first.volume
+    assert empty.ui.stackComboBox.currentIndex() == 0
+
+
+def test_there_is_no_choice_of_stacks_for_what_is_from_no_study(empty, services, opened, makeVolume):
+    press(empty, services)
+    services.logic.job.result = opened()
+    services.logic.job.end()
+    empty.ui.inputSelector.setCurrentNode(makeVolume())
+    assert not isShown(empty.ui.stackComboBox)
 
 
 def test_a_folder_that_is_dropped_is_opened_when_the_drop_is_over(empty, services, pumpUntil):

@@ -23,6 +23,7 @@ SLOTS_AND_SIGNALS = {
     "QProgressBar": {"setValue"},
     "QTextBrowser": {"setMarkdown"},
     "QDoubleSpinBox": {"setSpecialValueText"},
+    "QComboBox": {"activated", "addItems", "clear", "setCurrentIndex"},
     "QListWidget": {"clear", "addItem", "item", "itemChanged", "row"},
 }
 """What the code may use, by class; read as "every widget, and ..."."""

@@ -33,15 +33,17 @@ def lookAlong(volume) -> None:
     """Look at each long axis as it was acquired, at the heart of the stack, all at one scale."""
     scene, stack = volume.GetScene(), inputOf(volume) or volume
     heart = heartOf(stack)
-    middle, extent = _middleOf(stack, heart), _extentOf(stack, heart)
+    middle = _middleOf(stack, heart)
     views = (sliceViews(scene, names) for names in LONG_AXIS_VIEWS)
-    rows = list(zip(longAxesOf(volume), views, strict=False))
-    scale = max(scaleToFit(view.plane, (extent, extent)) for _longAxis, row in rows for view in row)
+    rows = [(*row, _planeOf(row[0], middle)) for row in zip(longAxesOf(volume), views, strict=False)]
+    scale = max(
+        scaleToFit(view.plane, _extentIn(plane, stack, heart)) for _longAxis, row, plane in rows for view in row
+    )
     fitWindow(stack, heart)
-    for longAxis, row in rows:
-        fitWindow(longAxis, _heartIn(longAxis, middle, extent))
+    for longAxis, row, plane in rows:
+        fitWindow(longAxis, _heartIn(longAxis, middle, heart))
         for view in row:
-            look(view.plane, _planeOf(longAxis, middle), scale)
+            look(view.plane, plane, scale)
 
 
 def _middleOf(stack, heart: Heart) -> np.ndarray:
@@ -50,10 +52,12 @@ def _middleOf(stack, heart: Heart) -> np.ndarray:
     return (worldMatrix(stack) @ [*heart.centre, (slices - 1) / 2, 1])[:3]
 
 
-def _extentOf(stack, heart: Heart) -> float:
-    """mm across which the heart is seen, however it lies in a long axis."""
-    slices = stack.GetImageData().GetDimensions()[2]
-    return max(*heart.size, float(np.linalg.norm(worldMatrix(stack)[:3, 2])) * slices)
+def _extentIn(plane: np.ndarray, stack, heart: Heart) -> tuple[float, float]:
+    """Width and height in mm that show the heart of a stack, round in its slices and as long as it, in a plane."""
+    affine, slices = worldMatrix(stack), stack.GetImageData().GetDimensions()[2]
+    disc, through = affine[:3, :2] / np.linalg.norm(affine[:3, :2], axis=0) * heart.size, affine[:3, 2] * slices
+    width, height = (float(abs(through @ axis) + np.linalg.norm(axis @ disc)) for axis in plane[:3, :2].T)
+    return width, height
 
 
 def _planeOf(longAxis, middle: np.ndarray) -> np.ndarray:
@@ -66,6 +70,7 @@ def _planeOf(longAxis, middle: np.ndarray) -> np.ndarray:
     return plane
 
 
-def _heartIn(longAxis: Any, middle: np.ndarray, extent: float) -> Heart:
+def _heartIn(longAxis: Any, middle: np.ndarray, heart: Heart) -> Heart:
+    """The heart of a stack as the part of a long axis that it is in, for a grey scale."""
     i, j = (np.linalg.inv(worldMatrix(longAxis)) @ [*middle, 1])[:2]
-    return Heart((float(i), float(j)), (extent, extent))
+    return Heart((float(i), float(j)), heart.size)

@@ -12,8 +12,6 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..Dicom.Nodes import gather, reportOf
-from ..Scene.NewCine import show
 from .Advanced import PanelAdvanced
 from .Inputs import changesOf, chooseFirstVolume, firstInput, forgetStack, geometryOf, isPlayed
 from .Labels import WholeText, say
@@ -25,6 +23,7 @@ from .Run import PanelRun
 from .Services import PanelServices
 from .Shifts import PanelShifts, isMadeFrom, shiftsOf
 from .State import Activity, PanelState, Plan, panelState, planFor
+from .Studies import PanelStudies
 from .Understanding import outputError
 
 
@@ -50,6 +49,7 @@ class Panel(VTKObservationMixin):
         self._results = PanelResults(ui, services)
         self._advanced = PanelAdvanced(ui, services, preparation)
         self._shifts = PanelShifts(ui, self._onShiftsChosen)
+        self._studies = PanelStudies(ui, services, self._onOpen, self._onStack)
         self._measure = PanelMeasure(ui, services, self._onMeasure)
         self.run = PanelRun(
             services,
@@ -58,13 +58,11 @@ class Panel(VTKObservationMixin):
             self._onVolume,
             self._results.takeBack,
             self._results.setReport,
-            self._onStudy,
+            self._studies.take,
             self._measure.showMeasured,
         )
         ui.applyButton.clicked.connect(self.onApply)
         ui.selfCheckButton.clicked.connect(self._onSelfCheck)
-        ui.openStudyButton.clicked.connect(self._onOpenStudy)
-        ui.studyReportButton.clicked.connect(self._onStudyReport)
         self._refresh()
 
     def setParameters(self, parameters: Any) -> None:
@@ -131,23 +129,17 @@ class Panel(VTKObservationMixin):
 
     def openStudy(self, paths: Sequence[str]) -> None:
         """Open the study in these folders, archives or files, and choose its short-axis cine as the input."""
-        if self._parameters is not None and paths:
-            self.run.openStudy(paths)
-
-    def _onOpenStudy(self) -> None:
-        folder = self.services.chooseStudy()
-        self.openStudy([folder] if folder else [])
-
-    def _onStudyReport(self) -> None:
-        self.services.read(reportOf(self._parameters.input))
-
-    def _onStudy(self, study: Any) -> None:
-        gather(study)
         if self._parameters is not None:
-            self._parameters.input = study.volume
+            self._studies.open(paths)
+
+    def _onOpen(self, paths: Sequence[str], stack: int | None) -> None:
+        self.run.openStudy(paths, stack)
+
+    def _onStack(self, volume: Any) -> None:
+        if self._parameters is not None:
+            self._parameters.input = volume
             forgetStack(self._parameters)  # a selector may have chosen it before all was known
-        if self.services.isInFront():
-            show(study.volume)
+            self._refresh()
 
     def onViews(self) -> None:
         """The views show something else than before: press the buttons that say so."""
@@ -256,8 +248,9 @@ class Panel(VTKObservationMixin):
         ui.applyButton.setEnabled(state.applyEnabled)
         ui.keepPhasesCheckBox.setVisible(state.keepVisible)
         ui.selfCheckButton.setEnabled(state.selfCheckEnabled)
-        ui.openStudyButton.setEnabled(state.settingsEnabled and self._parameters is not None)
-        ui.studyReportButton.setVisible(bool(self._parameters is not None and reportOf(self._parameters.input)))
+        parameters = self._parameters
+        node = parameters.input if parameters is not None else None
+        self._studies.show(node, state.settingsEnabled and parameters is not None)
 
     def _showShifts(self) -> None:
         if self._parameters is None:

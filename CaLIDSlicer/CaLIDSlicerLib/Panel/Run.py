@@ -118,11 +118,14 @@ class PanelRun:
 
         self._start(Activity.MEASUREMENT, 1, lambda: self._preparation.forMeasurement(parameters), launch)
 
-    def openStudy(self, paths: Sequence[str]) -> None:
-        """Start to open a study, which needs nothing to be installed; does nothing while something else runs."""
+    def openStudy(self, paths: Sequence[str], stack: int | None = None) -> None:
+        """Start to open a study, which needs nothing to be installed; does nothing while something else runs.
+
+        :param stack: that is wanted of it, from 1; ``None`` for its short-axis cine.
+        """
 
         def launch(_options: Options) -> Any:
-            return self._services.logic.openStudy(paths, onProgress=self._onProgress, onFinished=self._onOpened)
+            return self._services.logic.openStudy(paths, stack, onProgress=self._onProgress, onFinished=self._onOpened)
 
         self._start(Activity.STUDY, 0, lambda: Ready(Options(), []), launch)
 

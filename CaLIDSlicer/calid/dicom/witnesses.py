@@ -22,6 +22,8 @@ HEART_MM = 110.0
 
 _FEWEST_PIXELS = 400
 """Of a long axis that are within the stack and near the heart; fewer are a corner of it, and say nothing."""
+_FEWEST_ROWS = 3
+"""And columns: a gradient needs them."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Witnesses:
         self._stack, self._positions = stack, positions
         heart = around_heart(stack, HEART_MM)
         views = [_View(stack, one, heart) for one in long_axes]
-        self._views = [view for view in views if view.region.sum() >= _FEWEST_PIXELS]
+        self._views = [view for view in views if view.is_enough]
 
     def __len__(self) -> int:
         return len(self._views)
@@ -106,17 +108,26 @@ class _View:
     """One long axis, cut to the rectangle around what counts of it."""
 
     def __init__(self, stack: SliceStack, one: LongAxis, heart: tuple[slice, slice]) -> None:
-        section = Section.of(stack, one.plane.affine, one.plane.shape, one.thickness)
-        region = section.inside & section.within(*heart)
-        self.one, self._box = one, (_extent(region.any(axis=1)), _extent(region.any(axis=0)))
-        self.section, self.region = section.part(*self._box), region[self._box]
+        middle = Section.of(stack, one.plane.affine, one.plane.shape)
+        region = middle.inside & middle.within(*heart)
+        rows, columns = self._box = _extent(region.any(axis=1)), _extent(region.any(axis=0))
+        corner = np.eye(4)
+        corner[:2, 3] = columns.start, rows.start
+        region = region[self._box]
+        self.one, self.section = one, Section.of(stack, one.plane.affine @ corner, region.shape, one.thickness)
+        self.region = region & self.section.inside
         self.cuts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it is worth to be heard."""
+        return self.region.sum() >= _FEWEST_PIXELS and min(self.region.shape) >= _FEWEST_ROWS
 
     def witness(self) -> Witness:
         phases = sorted(self.cuts)
         before, after = (np.stack([self.cuts[phase][n] for phase in phases]) for n in (0, 1))
         rows, columns = self._box
-        acquired = self.one.voxels[phases][:, rows, columns].astype(np.float32)
+        acquired = self.one.voxels[phases, rows, columns].astype(np.float32)
         return Witness(self.one, acquired, before, after, self.region, self.one.plane.spacing)
 
 

@@ -56,10 +56,6 @@ class Section:
         ]
         return kept[0] & kept[1]
 
-    def part(self, rows: slice, columns: slice) -> Section:
-        """The section of some rows and columns of the plane."""
-        return Section(self.places[:, rows, columns], self.inside[rows, columns])
-
     def sample(self, volume: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """(rows, columns) float32 of a volume (slices, rows, columns); not a number outside of the stack.
 

@@ -51,7 +51,8 @@ def open_study(job: StudyJob, folder: Path, emit: Callable[[Event], None]) -> St
     remarks = [study.privacy.masked(str(remark)) for remark in made.told]
     body, notes = Body.of({}, read_patient(made.view))
     patient = {name: value for name, value in asdict(body).items() if value is not None}
-    return StudyRead(number, len(study.stacks), [*remarks, *notes], as_text(study, made), patient)
+    stacks = [f"{study.called(view)}: {describe(view)}" for view in study.stacks]
+    return StudyRead(number, len(stacks), [*remarks, *notes], as_text(study, made), patient, stacks)
 
 
 def _check_one_spacing(stack: SliceStack) -> None:

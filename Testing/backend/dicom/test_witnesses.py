@@ -99,3 +99,18 @@ def test_the_picture_has_acquired_before_and_after_in_rows(heard, tmp_path):
     thirds = np.array_split(sheet[30:150], 3, axis=1)
     assert all(part.std() > 20 for part in thirds)
     assert np.abs(thirds[0].astype(int) - thirds[2]).mean() < np.abs(thirds[0].astype(int) - thirds[1]).mean()
+
+
+def test_a_still_stack_has_witnesses_of_its_phase(tmp_path):
+    """Chosen by its number, for a cine is there too."""
+    save(shoot(PHANTOM.sparse, 7, True), tmp_path / "cine")
+    still = [shot for shot in shoot(PHANTOM.sparse.phase(0), 30, True, start=900) if shot.says.pop("TriggerTime")]
+    save(still, tmp_path / "still")
+    save([shot for shot in shoot(long_axis_of(PHANTOM.dense), 50) if shot.k == 0], tmp_path / "long")
+    study = read_study(tmp_path)
+    number = next(n for n, view in enumerate(study.stacks, 1) if view.is_short_axis_still)
+    made = study.assemble(number)
+    (one,) = study.read_long_axes(made)
+    witnesses = Witnesses(made.stack, [one], PHANTOM.dense.positions)
+    witnesses.add(0, PHANTOM.dense.voxels[0])
+    assert witnesses.heard()[0].agreements[1].correlation > 0.98
