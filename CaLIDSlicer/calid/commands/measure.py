@@ -50,6 +50,8 @@ def add(commands: Any) -> None:
     papillary = "where papillary muscles count (default: cavity)"
     add("--papillary", choices=list(CONVENTIONS), default="cavity", help=papillary)
     add("--report", type=Path, metavar="FILE", help="also write a page with pictures: .html")
+    surfaces = "also write closed surfaces as STL, for each phase and chamber a file, into a folder"
+    add("--surfaces", type=Path, metavar="FOLDER", help=surfaces)
     add("--labels", type=Path, metavar="FILE", help=f"also write the label maps: {FORMATS}")
 
 
@@ -89,6 +91,10 @@ def run(args: argparse.Namespace, report: Report) -> int:
         from calid.measurement.report import to_html
 
         write_atomically(args.report, partial(_write, to_html(found, args.report.stem)))
+    if args.surfaces is not None:
+        from calid.measurement.surfaces import write_surfaces
+
+        write_surfaces(found, opened.stack.frame, args.surfaces)
     print(to_text(found))
     return int(ExitCode.DONE)
 
@@ -120,6 +126,12 @@ def _check_outputs(args: argparse.Namespace) -> None:
         raise UnusableInput(f"{args.output} cannot be written", "name a file in a folder that exists")
     if args.report is not None and args.report.suffix.lower() not in (".html", ".htm"):
         raise UnusableInput(f"{args.report} cannot be written", "name a file that ends in .html for --report")
+    if args.surfaces is not None:
+        from calid.measurement.surfaces import check_surfaces
+
+        check_surfaces()
+        if args.surfaces.is_file() or not args.surfaces.absolute().parent.is_dir():
+            raise UnusableInput(f"{args.surfaces} cannot be made", "name a folder in one that exists, for --surfaces")
     if args.labels is not None:
         check_outputs([args.labels], args.input)
     for path in filter(None, (args.output, args.report)):

@@ -41,6 +41,7 @@ def test_a_study_is_measured_with_what_it_says_of_its_patient(heart, tmp_path, c
     study = study_of(heart, tmp_path / "study", PatientSize="1.80", PatientWeight="80")
     out, labels, page = tmp_path / "heart.json", tmp_path / "labels.seq.nrrd", tmp_path / "page.html"
     options = ["--spacing", 5, "--device", "cpu", "--labels", labels, "--report", page]
+    options += ["--surfaces", tmp_path / "surfaces"]
     assert run("measure", study, out, *options) == ExitCode.DONE
     told = json.loads(out.read_text(encoding="utf-8"))
     assert told["body"]["surface_m2"] == 2.0
@@ -55,6 +56,7 @@ def test_a_study_is_measured_with_what_it_says_of_its_patient(heart, tmp_path, c
     assert set(np.unique(voxels)) == {0, 1, 2, 3}
     assert "calid-seg" in header["calid_provenance"]
     assert page.read_text(encoding="utf-8").count("<img") == 4
+    assert len(list((tmp_path / "surfaces").glob("*.stl"))) == 9
 
 
 def test_typed_numbers_go_first_and_a_table_is_written_of_one_phase(heart, tmp_path, capsys):
@@ -81,6 +83,7 @@ def test_typed_numbers_go_first_and_a_table_is_written_of_one_phase(heart, tmp_p
         (["out.json", "--labels", "sparse.nrrd"], "is named twice"),
         (["out.json", "--report", "page.pdf"], "ends in .html for --report"),
         (["out.json", "--report", "nowhere/page.html"], "nowhere"),
+        (["out.json", "--surfaces", "nowhere/surfaces"], "nowhere"),
         (["out.json", "--stack", "2"], "no stack 2"),
     ],
 )
