@@ -8,6 +8,7 @@ TMI 37(11), 2018). Other cohorts are read in this layout too.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from calid.errors import UnusableInput
@@ -33,6 +34,20 @@ def end_phase_files(data: Path, patient: str, frame: int) -> tuple[Path, Path]:
     """Image and label map of a ``frame``, counted from 1."""
     stem = data / "ed_es" / patient / f"{patient}_frame{frame:02d}"
     return stem.with_name(f"{stem.name}.nii.gz"), stem.with_name(f"{stem.name}_gt.nii.gz")
+
+
+def label_maps(data: Path, patients: Iterable[str]) -> dict[str, list[Path]]:
+    """Label maps of the end phases of patients, in order, by patient; of one who is not there, none.
+
+    :raises UnusableInput: naming the folder, if it holds none of any of them.
+    """
+    found = {patient: sorted((data / "ed_es" / patient).glob("*_gt.nii.gz")) for patient in patients}
+    if not any(found.values()):
+        raise UnusableInput(
+            f"{data} holds no label maps of {len(found)} patients, {', '.join(list(found)[:3])} …",
+            "pass the folder that holds index.json and ed_es/",
+        )
+    return found
 
 
 def cine_file(data: Path, patient: str) -> Path:

@@ -6,12 +6,13 @@ heart. The model never sees them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from calid.cohorts.acdc import cine_file, split_patients
+from calid.cohorts.acdc import cine_file, label_maps, split_patients
 from calid.files.reading import read_stack
 from calid.reconstruction.inplane import InplaneGrid
 from calid.reconstruction.intensity import IntensityScale
@@ -33,11 +34,14 @@ class TrainingStack:
 
 
 def load_stacks(data: Path, split: str, pixel: float, cine: bool = True) -> list[TrainingStack]:
-    """All stacks of a split; with ``cine`` also every phase of its cine crops."""
+    """All stacks of a split; with ``cine`` also every phase of its cine crops.
+
+    :raises UnusableInput: naming the folder, if it holds none of the patients.
+    """
     patients = split_patients(split)
-    stacks = [s for p in patients for s in load_end_phases(data, p, pixel)]
+    stacks = load_end_phases(data, patients, pixel)
     if cine:
-        stacks += [s for p in patients for s in _cine_phases(data, p, pixel)]
+        stacks += [stack for patient in patients for stack in _cine_phases(data, patient, pixel)]
     return stacks
 
 
@@ -47,10 +51,18 @@ def model_slices(stack: SliceStack, pixel: float) -> np.ndarray:
     return grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels)).astype(np.float16)
 
 
-def load_end_phases(data: Path, patient: str, pixel: float) -> list[TrainingStack]:
-    """End-diastole and end-systole of a patient, on square pixels of ``pixel`` mm."""
+def load_end_phases(data: Path, patients: Iterable[str], pixel: float) -> list[TrainingStack]:
+    """End-diastole and end-systole of those patients who are there, on square pixels of ``pixel`` mm.
+
+    :raises UnusableInput: naming the folder, if nobody is.
+    """
+    found = label_maps(data, patients)
+    return [stack for patient, paths in found.items() for stack in _end_phases(paths, patient, pixel)]
+
+
+def _end_phases(paths: Sequence[Path], patient: str, pixel: float) -> list[TrainingStack]:
     stacks = []
-    for labels in sorted((data / "ed_es" / patient).glob("*_gt.nii.gz")):
+    for labels in paths:
         stack = read_stack(labels.with_name(labels.name.replace("_gt", "")))
         slices = model_slices(stack, pixel)[0]
         heart = np.argwhere(read_stack(labels).voxels[0].any(axis=0)).mean(axis=0)

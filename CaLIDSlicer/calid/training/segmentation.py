@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Generator, Tensor
 
-from calid.cohorts.acdc import split_patients
+from calid.cohorts.acdc import label_maps, split_patients
 from calid.errors import WeightsError
 from calid.files.reading import read_stack
 from calid.model.layers import channels_last
@@ -44,9 +44,9 @@ class LabelledStack:
 
 
 def load_labelled(data: Path, split: str, pixel: float, multiple: int = 1) -> list[LabelledStack]:
-    """End-diastole and end-systole of all patients of a split."""
-    folders = [data / "ed_es" / patient for patient in split_patients(split)]
-    return [_load(path, pixel, multiple) for folder in folders for path in sorted(folder.glob("*_gt.nii.gz"))]
+    """End-diastole and end-systole of all patients of a split; raises as :func:`calid.cohorts.acdc.label_maps`."""
+    found = label_maps(data, split_patients(split))
+    return [_load(path, pixel, multiple) for paths in found.values() for path in paths]
 
 
 def _load(path: Path, pixel: float, multiple: int) -> LabelledStack:

@@ -107,5 +107,5 @@ class Stage:
 
     def _material(self, which: str, how: Mixture, seed: int) -> Material:
         patients, names = self.config["patients"][which], divide(self.config["hearts"], self.args.hold_out)[which]
-        stacks = [s for patient in patients for s in load_end_phases(self.args.data, patient, LAYER_MM)]
+        stacks = load_end_phases(self.args.data, patients, LAYER_MM)
         return Material(load_hearts(self.args.hearts, names), stacks, how, seed, self.device)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import calid
 from calid.cli import main
 from calid.cohorts.acdc import SPLIT_FILE, split_patients
+from calid.errors import ExitCode
 from calid.model.denoiser import MM_SCALE
 from calid.model.gap import GapNeighbours, GapNet
 from calid.model.knots import slab_weights
@@ -226,7 +227,7 @@ def test_the_likelihood_is_greatest_where_the_deviation_is_the_mean_absolute_err
 
 def test_pairs_are_the_mean_and_the_truth_at_one_place_with_its_reach(tiny_model, data, hearts):
     how = Mixture(dense=3, thick=2, **CALID["batches"])
-    batch = Material(load_hearts(hearts, ["001"]), load_end_phases(data, "patient001", 1.25), how, 0, CPU).draw()
+    batch = Material(load_hearts(hearts, ["001"]), load_end_phases(data, ["patient001"], 1.25), how, 0, CPU).draw()
     pairs = make_pairs(tiny_model.gap, tiny_model.vae, batch, torch.Generator().manual_seed(0))
     assert pairs.mean.shape == pairs.latents.shape == (5, 2, 8, 8)
     gap, nearer = (pairs.reach * MM_SCALE).T
@@ -328,3 +329,11 @@ def test_augmentation_moves_all_slices_of_a_stack_alike():
     changed = change_contrast(slices, Augmentation(crop=32), torch.Generator().manual_seed(1))
     torch.testing.assert_close(changed[0], changed[2])
     assert not torch.equal(changed[0], slices[0])
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "segmentation"])
+def test_a_folder_without_patients_is_refused_by_name(stage, tmp_path, capsys) -> None:
+    config = Path(calid.__file__).parent / "training" / "configs" / f"{stage}.json"
+    arguments = ["train", stage, str(config), "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert main(arguments) == ExitCode.UNUSABLE_INPUT
+    assert f"{tmp_path} holds no label maps" in capsys.readouterr().err
