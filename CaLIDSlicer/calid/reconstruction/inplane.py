@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 LOBES = 3
 
 
+@lru_cache(maxsize=16)
 def _axis_matrix(n_in: int, d_in: float, n_out: int, d_out: float, offset: float = 0.0) -> np.ndarray:
     """(n_out, n_in) Lanczos weights; grids of ``n`` samples ``d`` mm apart whose centres are ``offset`` mm apart."""
     centres = ((np.arange(n_out) - (n_out - 1) / 2) * d_out + offset) / d_in + (n_in - 1) / 2
@@ -27,7 +29,9 @@ def _axis_matrix(n_in: int, d_in: float, n_out: int, d_out: float, offset: float
     weights /= weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((n_out, n_in))
     np.add.at(matrix, (np.arange(n_out)[:, None], np.clip(taps, 0, n_in - 1)), weights)
-    return matrix.astype(np.float32)
+    found = matrix.astype(np.float32)
+    found.flags.writeable = False  # it is handed out again
+    return found
 
 
 def displaced(picture: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -75,3 +79,17 @@ class InplaneGrid:
         rows = _axis_matrix(of[0], self.pixel, self.shape[0], self.spacing[0])
         columns = _axis_matrix(of[1], self.pixel, self.shape[1], self.spacing[1])
         return rows @ np.asarray(slices, dtype=np.float32) @ columns.T
+
+    def from_part(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """(..., h, w) model pixels of these rows and columns, with zeros all around, back to scanner pixels, float32.
+
+        As :meth:`from_model`, but what is zero is not multiplied.
+        """
+        of, found = self.model_shape, np.zeros((*part.shape[:-2], *self.shape), dtype=np.float32)
+        down = _axis_matrix(of[0], self.pixel, self.shape[0], self.spacing[0])[:, rows]
+        along = _axis_matrix(of[1], self.pixel, self.shape[1], self.spacing[1])[:, columns]
+        i, j = (
+            slice(there[0], there[-1] + 1) for there in (np.flatnonzero(each.any(axis=1)) for each in (down, along))
+        )
+        found[..., i, j] = down[i] @ np.asarray(part, dtype=np.float32) @ along[j].T
+        return found

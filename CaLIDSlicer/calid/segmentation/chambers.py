@@ -78,10 +78,11 @@ class Chambers:
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
         """Probabilities (k, classes, h, w) as labels (k, rows, columns) uint8 on the pixels of the scanner."""
-        whole = np.zeros((*probabilities.shape[:2], *self.grid.model_shape), np.float32)
-        whole[:, 0] = 1
-        whole[..., self.region.rows, self.region.columns] = probabilities
-        return np.stack([self.grid.from_model(part).argmax(axis=0) for part in whole]).astype(np.uint8)
+        labels = np.empty((len(probabilities), *self.grid.shape), np.uint8)
+        for k, shares in enumerate(probabilities[:, 1:]):  # a slice at a time, for the sake of memory
+            parts = self.grid.from_part(shares, self.region.rows, self.region.columns)
+            labels[k] = np.concatenate([1 - parts.sum(axis=0, keepdims=True), parts]).argmax(axis=0)
+        return labels
 
     def of_labels(self, labels: np.ndarray) -> np.ndarray:
         """Labels (k, rows, columns) on the pixels of the scanner as probabilities (k, classes, h, w).

@@ -46,10 +46,10 @@ def test_every_case_has_a_row_and_a_folder_and_a_broken_one_stops_nobody(small_c
         calid.read_stack(path) for path in (cohort.top / "a b.nii.gz", cohort.out / "sub-00001/dense.nii.gz")
     )
     np.testing.assert_array_equal(dense.voxels[:, ::2], sparse.voxels)
-    described = json.loads((cohort.out / "dataset_description.json").read_text())
+    described = json.loads((cohort.out / "dataset_description.json").read_text(encoding="utf-8"))
     assert described["DatasetType"] == "derivative"
-    assert set(json.loads((cohort.out / "participants.json").read_text())) == set(good)
-    last = json.loads((cohort.out / "runs.json").read_text())["runs"][-1]
+    assert set(json.loads((cohort.out / "participants.json").read_text(encoding="utf-8"))) == set(good)
+    last = json.loads((cohort.out / "runs.json").read_text(encoding="utf-8"))["runs"][-1]
     assert (last["how"], last["cases"]) == ("finished", {"done": 2, "failed": 1})
 
 
@@ -75,7 +75,7 @@ def test_a_resumed_run_makes_only_what_is_missing(small_cohort):
     cohort.run(resume=True)
     assert cohort.begun == ["a.nii", "broken.nii", "c.nii"]
     assert {row["status"] for name, row in cohort.table.items() if "broken" not in name} == {"done"}
-    assert len(json.loads((cohort.out / "runs.json").read_text())["runs"]) == 3
+    assert len(json.loads((cohort.out / "runs.json").read_text(encoding="utf-8"))["runs"]) == 3
 
 
 @pytest.mark.parametrize("chosen", [{"seed": 5}, {"spacing": 2.0}, {"acquired": "thin"}])
@@ -148,7 +148,7 @@ def test_what_a_case_does_hurts_that_case_only(small_cohort):
     assert "GB of memory" in rows["hog"]["message"]
     assert ".calid-" not in rows["full"]["message"] + rows["full"]["remedy"]
     assert files_of(cohort.out / rows["full"]["participant_id"]) == {"failed.json", "log.txt"}
-    assert "Traceback" in (cohort.out / rows["defect"]["participant_id"] / "log.txt").read_text()
+    assert "Traceback" in (cohort.out / rows["defect"]["participant_id"] / "log.txt").read_text(encoding="utf-8")
     assert [name for name in os.listdir(cohort.out) if name.startswith(".calid")] == []
     assert all(
         (cohort.out / row["participant_id"] / "failed.json").exists() for n, row in rows.items() if n not in done

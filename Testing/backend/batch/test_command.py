@@ -50,7 +50,9 @@ def test_measures_series_and_self_check_of_a_study_are_those_of_the_single_comma
     assert run("measure", study, tmp_path / "single.json", *asked) == ExitCode.DONE
     assert run("reconstruct", study, tmp_path / "single.nrrd", *asked) == ExitCode.DONE
     case = out / "sub-00001"
-    made, single = (json.loads(path.read_text()) for path in (case / "measures.json", tmp_path / "single.json"))
+    made, single = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (case / "measures.json", tmp_path / "single.json")
+    )
     assert made["lv"] == single["lv"]
     assert made["body"]["rr_ms"] == 800
     dense = calid.read_stack(case / "dense.seq.nrrd")
@@ -60,7 +62,7 @@ def test_measures_series_and_self_check_of_a_study_are_those_of_the_single_comma
     assert float(row["lv_ef_percent"]) == made["lv"]["ef_percent"]
     assert float(row["self_check_psnr_db"]) > 0
     assert int(row["peak_memory_mb"]) > 100
-    told = (out / "participants.tsv").read_text() + (out / "report.html").read_text()
+    told = (out / "participants.tsv").read_text(encoding="utf-8") + (out / "report.html").read_text(encoding="utf-8")
     assert "Roe" not in told
     assert "4711" not in told
 

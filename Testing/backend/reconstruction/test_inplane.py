@@ -54,3 +54,12 @@ def test_detail_too_fine_for_the_model_grid_is_suppressed_not_aliased(period_px)
     grid = InplaneGrid((256, 256), (0.7, 0.7), 1.5, 16)
     stripes = np.cos(2 * np.pi * np.arange(256) / period_px)[None].repeat(256, axis=0)
     assert np.abs(grid.to_model(stripes)[20:-20, 20:-20]).max() < 0.15
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(slice(8, 24), slice(16, 40)), (slice(0, 48), slice(0, 64))])
+def test_a_part_comes_back_as_it_does_with_zeros_all_around(rows, columns):
+    grid = InplaneGrid((30, 47), (2.0, 1.7), 1.5, 16)
+    whole = np.zeros((3, *grid.model_shape), np.float32)
+    part = whole[:, rows, columns]
+    part += np.random.default_rng(0).uniform(0, 1, part.shape)
+    np.testing.assert_allclose(grid.from_part(part, rows, columns), grid.from_model(whole), atol=1e-5)
