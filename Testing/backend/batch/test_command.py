@@ -50,7 +50,8 @@ def test_measures_series_and_self_check_of_a_study_are_those_of_the_single_comma
     assert run("measure", study, tmp_path / "single.json", *asked) == ExitCode.DONE
     assert run("reconstruct", study, tmp_path / "single.nrrd", *asked) == ExitCode.DONE
     case = out / "sub-00001"
-    made, single = (
+    files = case / "measures.json", tmp_path / "single.json"
+    made, single = (json.loads(path.read_text(encoding="utf-8")) for path in files)
         json.loads(path.read_text(encoding="utf-8")) for path in (case / "measures.json", tmp_path / "single.json")
     )
     assert made["lv"] == single["lv"]
