@@ -25,10 +25,12 @@ NOISE_TAIL = 20.0
 BEND = 0.5
 """mm, standard deviation of the curvature that all slices share: the heart's axis is an arc."""
 
-BREATH = 5.0
-"""mm, standard deviation of what all crossings share: other breath-holds than those of most slices."""
+BREATH, DRIFT = 5.0, 3.0
+"""mm, standard deviations of what all crossings share, and of how far it drifts from one end to the other: long axes are
+of other breath-holds than most slices, so what they cross is beside the place where it should be, where anatomy drifts.
+"""
 
-COMMON = np.array([BEND, BREATH])
+COMMON = np.array([BEND, BREATH, DRIFT])
 """Of the unknowns that are of no single slice."""
 
 CROSSED_TAIL = 3.0
@@ -65,7 +67,7 @@ def solve_jointly(
     """
     model = _Model.of(second_differences(positions), observed, noise)
     if crossed is not None:
-        model = model.with_crossed(crossed, crossed_noise)
+        model = model.with_crossed(positions, crossed, crossed_noise)
     ends = [model.descend(*start) for start in STARTS]
     shifts = model.shape @ min(ends, key=model.cost)[: -len(COMMON)]
     return shifts - _middle(shifts)
@@ -73,7 +75,7 @@ def solve_jointly(
 
 @dataclass(frozen=True)
 class _Model:
-    """Unknown are a spike of each slice, a jump of each pair, the bend, and what all crossings share: (2 k + 1, 2)."""
+    """Unknown are a spike of each slice, a jump of each pair, the bend, and what crossings share: (2 k + 2, 2)."""
 
     shape: np.ndarray
     matrix: np.ndarray
@@ -87,15 +89,16 @@ class _Model:
     def of(cls, differences: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> _Model:
         inner, k = differences.shape
         shape = np.hstack([np.eye(k), np.tril(np.ones((k, k)))[:, 1:]])
-        matrix = np.hstack([differences @ shape, np.ones((inner, 1)), np.zeros((inner, 1))])
+        matrix = np.hstack([differences @ shape, np.ones((inner, 1)), np.zeros((inner, 2))])
         scale, tail = (np.repeat([a, b], [k, k - 1]) for a, b in ((SPIKE, JUMP), (SPIKE_TAIL, JUMP_TAIL)))
         return cls(shape, matrix, observed, noise, np.full(inner, NOISE_TAIL), scale, tail)
 
-    def with_crossed(self, crossed: np.ndarray, noise: float) -> _Model:
+    def with_crossed(self, positions: np.ndarray, crossed: np.ndarray, noise: float) -> _Model:
         """The model that has seen, too, where long axes cross the slices."""
         seen = np.isfinite(crossed).all(axis=1)
         count = int(seen.sum())
-        rows = np.hstack([self.shape[seen], np.zeros((count, 1)), np.ones((count, 1))])
+        along = (positions - positions.mean()) / np.ptp(positions)
+        rows = np.column_stack([self.shape[seen], np.zeros(count), np.ones(count), along[seen]])
         return replace(
             self,
             matrix=np.vstack([self.matrix, rows]),
