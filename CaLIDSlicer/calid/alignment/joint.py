@@ -26,8 +26,8 @@ BEND = 0.5
 """mm, standard deviation of the curvature that all slices share: the heart's axis is an arc."""
 
 BREATH, DRIFT = 5.0, 3.0
-"""mm, standard deviations of what all crossings share, and of how far it drifts from one end to the other: long axes are
-of other breath-holds than most slices, so what they cross is beside the place where it should be, where anatomy drifts.
+"""mm, standard deviations of what all crossings share, and of how far it drifts from one end to the other: a long axis
+of another breath-hold is cut beside its place, and anatomy drifts there.
 """
 
 COMMON = np.array([BEND, BREATH, DRIFT])
