@@ -10,6 +10,8 @@ complete as soon as its :class:`PhaseFinished` event is seen.
 A job that measures may bring ``drawn.npy``, labels that a person has drawn; the worker adds all labels, named in a
 :class:`Measured` event.
 
+A job that reconstructs a stack with long axes has them in files of their own, named in :class:`LongAxisFacts`.
+
 A job that opens a study has a :class:`StudyJob` and no voxels; the worker adds those of each view, named in a
 :class:`ViewRead` event.
 
@@ -26,7 +28,7 @@ from typing import Any, ClassVar
 
 from calid.options import Options
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 INPUT_FILE = "input.npy"
 JOB_FILE = "job.json"
@@ -61,6 +63,20 @@ class HeartFacts:
 
 
 @dataclass(frozen=True)
+class LongAxisFacts:
+    """A long axis of the stack that a job of :data:`RECONSTRUCT` is about.
+
+    :param voxels: file of the job folder with (phases, rows, columns), in step with the stack.
+    :param affine: 4 x 4, (i, j, along the normal, 1) to the world of the stack.
+    :param thickness: mm that it averages over, ``None`` where nothing says it.
+    """
+
+    voxels: str
+    affine: list[list[float]]
+    thickness: float | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """What to reconstruct, to check or to measure.
 
@@ -70,6 +86,7 @@ class Job:
     :param task: :data:`RECONSTRUCT`; or :data:`SELF_CHECK`, which heeds only ``seed``, ``device`` and ``models``; or
         :data:`MEASURE`, which heeds ``heart`` too.
     :param thickness: mm that each slice averages over, as its source says; ``None`` where that says nothing.
+    :param long_axes: of the same study, which refine the shifts.
     """
 
     frame: list[list[float]]
@@ -79,6 +96,7 @@ class Job:
     version: int = PROTOCOL_VERSION
     thickness: float | None = None
     heart: HeartFacts = field(default_factory=HeartFacts)
+    long_axes: list[LongAxisFacts] = field(default_factory=list)
 
     def write(self, folder: str | Path) -> None:
         """Write ``job.json`` into an existing job folder."""
@@ -89,7 +107,7 @@ class Job:
         """Read ``job.json``; raises ``ValueError`` for a job of another protocol version."""
         fields = _read(folder)
         parts = {"options": Options(**fields["options"]), "heart": HeartFacts(**fields["heart"])}
-        return cls(**{**fields, **parts})
+        return cls(**{**fields, **parts, "long_axes": [LongAxisFacts(**each) for each in fields["long_axes"]]})
 
 
 @dataclass(frozen=True)

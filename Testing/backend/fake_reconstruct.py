@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from types import SimpleNamespace
@@ -70,6 +70,7 @@ def reconstruct(
     stack: SliceStack,
     *,
     options: Options,
+    long_axes: Sequence[Any] = (),
     progress: Callable[[Any], None],
     behave: Callable[[], None] = succeed,
     on_phase: Callable[..., None] = lambda *result: None,
@@ -98,7 +99,11 @@ def reconstruct(
     if not gather:
         dense, spread = replace(dense, voxels=dense.voxels[:0], times=None), None
     made = plan.for_choice(options.acquired)
-    provenance = {"model": "fake", **{name: value for name, value in asdict(options).items() if name != "models"}}
+    provenance = {
+        "model": "fake",
+        "long_axes": len(long_axes),
+        **{name: value for name, value in asdict(options).items() if name != "models"},
+    }
     return SimpleNamespace(stack=dense, uncertainty=spread, synthesised=made.synthesised, provenance=provenance)
 
 

@@ -6,14 +6,14 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from calid.errors import CalidError, OutOfResources
-from calid.protocol import DRAWN_FILE, INPUT_FILE, Job, StudyJob
+from calid.protocol import INPUT_FILE, Job, StudyJob
 
 
 class JobFolder:
@@ -28,16 +28,16 @@ class JobFolder:
             self.path = Path(tempfile.mkdtemp(prefix="calid-", dir=parent))
 
     def write(
-        self, phases: Sequence[np.ndarray], job: Job | StudyJob, drawn: Sequence[np.ndarray] = ()
+        self, phases: Sequence[np.ndarray], job: Job | StudyJob, others: Mapping[str, Sequence[np.ndarray]]
     ) -> Generator[None, None, None]:
         """Write the job and its voxels, a phase in each step: a whole cine would freeze the window.
 
         :param phases: (k, j, i) each, of one shape and type; none for a job that brings its own.
-        :param drawn: labels of some of them, likewise.
+        :param others: name of a file to what it holds, likewise.
         :raises OutOfResources: if the disk does not take them.
         """
         with _refusals(self.path.parent):
-            for name, arrays in ((INPUT_FILE, phases), (DRAWN_FILE, drawn)):
+            for name, arrays in {INPUT_FILE: phases, **others}.items():
                 if arrays:
                     yield from self._writeVoxels(name, arrays)
             job.write(self.path)

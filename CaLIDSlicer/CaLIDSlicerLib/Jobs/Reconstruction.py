@@ -10,12 +10,13 @@ import numpy as np
 
 from calid.errors import CalidError
 from calid.options import Options
-from calid.protocol import Done, Event, Job, PhaseFinished, Started
+from calid.protocol import Done, Event, Job, LongAxisFacts, PhaseFinished, Started
 from calid.stacks.plan import DensePlan, plan_slices, slice_indices
 from calid.stacks.stack import SliceStack, uniform_step
 from calid.stacks.thickness import choose_thickness
 
 from ..Scene.CineInput import findSource
+from ..Scene.LongAxes import readLongAxes
 from ..Scene.Outputs import openOutput, release, reserve
 from ..Scene.Provenance import FINISHED_PHASES, PHASE
 from ..Scene.Results import DenseGrid
@@ -76,12 +77,16 @@ class Reconstruction(WorkerJob):
         self._items, self._missing = items, set(items)
         self._onPhase, self._isKept = onPhase, False
         thickness = source.thickness(stack.gaps)
-        job = Job(stack.frame.tolist(), stack.positions.tolist(), options, thickness=thickness)
+        longAxes = {f"long_axis_{n:02d}.npy": each for n, each in enumerate(readLongAxes(source, items))}
+        facts = [LongAxisFacts(name, each.ijkToRas.tolist(), each.thickness) for name, each in longAxes.items()]
+        frame, positions = stack.frame.tolist(), stack.positions.tolist()
+        job = Job(frame, positions, options, thickness=thickness, long_axes=facts)
         self._facts: dict[str, Any] = {"spacing_mm": options.spacing, "seed": options.seed, "acquired": plan.acquired}
         if phases == "current" and source.sequence:
             self._facts[PHASE] = source.sequence.GetNthIndexValue(items[0])
         nodes = source.nodes if output is None else {**source.nodes, "output": output}
-        super().__init__(nodes, voxels, job, onProgress, onFinished, workerCommand)
+        others = {name: each.phases for name, each in longAxes.items()}
+        super().__init__(nodes, voxels, job, onProgress, onFinished, workerCommand, others)
         reserve(self._output.overwritten)
 
     @property

@@ -37,7 +37,7 @@ class WorkerJob:
     :param onProgress: called with every event that :meth:`_receive` leaves.
     :param onFinished: called once with this object, after success, failure or cancel.
     :param workerCommand: replaces the worker program; the job folder is appended.
-    :param drawn: labels (k, j, i) of some phases, written to the job folder too.
+    :param others: name of a file of the job folder to arrays of one shape and type, a phase each, written to it too.
     """
 
     activity = "job"
@@ -51,7 +51,7 @@ class WorkerJob:
         onProgress: Callable[[Event], None] | None = None,
         onFinished: Callable[[Any], None] | None = None,
         workerCommand: Sequence[str] | None = None,
-        drawn: Sequence[np.ndarray] = (),
+        others: Mapping[str, Sequence[np.ndarray]] | None = None,
     ) -> None:
         self.error: CalidError | None = None
         self.finished = False
@@ -64,7 +64,7 @@ class WorkerJob:
         self._command = workerCommand or Host.workerCommand()
         self._worker: Worker | None = None
         self._folder = JobFolder(Host.temporaryFolder())
-        self._writing = self._folder.write(phases, job, drawn)
+        self._writing = self._folder.write(phases, job, others or {})
         self._stopPolling = Host.callRegularly(self.poll, POLL_MILLISECONDS)
 
     def poll(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from calid.errors import CalidError, UnusableInput
 from calid.measurement.body import Body
 from calid.options import Options
-from calid.protocol import MEASURE, Done, Event, HeartFacts, Job, Measured
+from calid.protocol import DRAWN_FILE, MEASURE, Done, Event, HeartFacts, Job, Measured
 from calid.stacks.stack import SliceStack, uniform_step
 
 from ..Jobs.WorkerJob import WorkerJob
@@ -81,7 +81,7 @@ class Measuring(WorkerJob):
         )
         voxels = [each.voxels[0] for each in phases]
         labels = [drawn[phase] for phase in self._drawn]
-        super().__init__(source.nodes, voxels, job, onProgress, onFinished, workerCommand, labels)
+        super().__init__(source.nodes, voxels, job, onProgress, onFinished, workerCommand, {DRAWN_FILE: labels})
 
     @property
     def volume(self):

@@ -11,7 +11,7 @@ several sides, and the most probable end is taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,17 @@ JUMP, JUMP_TAIL = 0.7, 1.0
 NOISE_TAIL = 20.0
 BEND = 0.5
 """mm, standard deviation of the curvature that all slices share: the heart's axis is an arc."""
+
+BREATH, DRIFT = 5.0, 3.0
+"""mm, standard deviations of what all crossings share, and of how far it drifts from one end to the other: a long axis
+of another breath-hold is cut beside its place, and anatomy drifts there.
+"""
+
+COMMON = np.array([BEND, BREATH, DRIFT])
+"""Of the unknowns that are of no single slice."""
+
+CROSSED_TAIL = 3.0
+"""Of a crossing: flow, and a heart that beat otherwise, may deceive it by millimetres."""
 
 STARTS = ((1.0, 1.0), (4.0, 1.0), (1.0, 6.0), (0.6, 0.1))
 """Factors on the scales of spikes and jumps in the first rounds."""
@@ -40,26 +51,37 @@ def second_differences(positions: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def solve_jointly(positions: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def solve_jointly(
+    positions: np.ndarray,
+    observed: np.ndarray,
+    noise: np.ndarray,
+    crossed: np.ndarray | None = None,
+    crossed_noise: float = 1.0,
+) -> np.ndarray:
     """The shifts (k, 2) in mm of slices at ``positions``; most of them are near 0.
 
     :param observed: (k - 2, 2) mm, second differences of inner slices.
     :param noise: (k - 2,) mm, their standard deviations.
+    :param crossed: (k, 2) mm, the shifts as long axes see them, but for what all share; not a number where none does.
+    :param crossed_noise: mm, their standard deviation.
     """
     model = _Model.of(second_differences(positions), observed, noise)
+    if crossed is not None:
+        model = model.with_crossed(positions, crossed, crossed_noise)
     ends = [model.descend(*start) for start in STARTS]
-    shifts = model.shape @ min(ends, key=model.cost)[:-1]
+    shifts = model.shape @ min(ends, key=model.cost)[: -len(COMMON)]
     return shifts - _middle(shifts)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """Unknown are a spike of each slice, a jump of each pair, and the bend: (2 k, 2)."""
+    """Unknown are a spike of each slice, a jump of each pair, the bend, and what crossings share: (2 k + 2, 2)."""
 
     shape: np.ndarray
     matrix: np.ndarray
     observed: np.ndarray
     noise: np.ndarray
+    noise_tail: np.ndarray
     scale: np.ndarray
     tail: np.ndarray
 
@@ -67,29 +89,44 @@ class _Model:
     def of(cls, differences: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> _Model:
         inner, k = differences.shape
         shape = np.hstack([np.eye(k), np.tril(np.ones((k, k)))[:, 1:]])
-        matrix = np.hstack([differences @ shape, np.ones((inner, 1))])
+        matrix = np.hstack([differences @ shape, np.ones((inner, 1)), np.zeros((inner, 2))])
         scale, tail = (np.repeat([a, b], [k, k - 1]) for a, b in ((SPIKE, JUMP), (SPIKE_TAIL, JUMP_TAIL)))
-        return cls(shape, matrix, observed, noise, scale, tail)
+        return cls(shape, matrix, observed, noise, np.full(inner, NOISE_TAIL), scale, tail)
+
+    def with_crossed(self, positions: np.ndarray, crossed: np.ndarray, noise: float) -> _Model:
+        """The model that has seen, too, where long axes cross the slices."""
+        seen = np.isfinite(crossed).all(axis=1)
+        count = int(seen.sum())
+        along = (positions - positions.mean()) / np.ptp(positions)
+        rows = np.column_stack([self.shape[seen], np.zeros(count), np.ones(count), along[seen]])
+        return replace(
+            self,
+            matrix=np.vstack([self.matrix, rows]),
+            observed=np.vstack([self.observed, crossed[seen]]),
+            noise=np.append(self.noise, np.full(count, noise)),
+            noise_tail=np.append(self.noise_tail, np.full(count, CROSSED_TAIL)),
+        )
 
     def descend(self, spikes: float, jumps: float) -> np.ndarray:
         k = len(self.shape)
-        unknown, eased = np.zeros((2 * k, 2)), self.scale * np.repeat([spikes, jumps], [k, k - 1])
+        unknown, eased = np.zeros((2 * k - 1 + len(COMMON), 2)), self.scale * np.repeat([spikes, jumps], [k, k - 1])
         for turn in range(ROUNDS):
             early = turn < FIRST_ROUNDS
             misfit = 0 if early else self._misfit(unknown)
-            trust = (NOISE_TAIL + 2) / (NOISE_TAIL + misfit) / self.noise**2
+            trust = (self.noise_tail + 2) / (self.noise_tail + misfit) / self.noise**2
             spread = self.tail * (eased if early else self.scale) ** 2
-            hold = (self.tail + 2) / (spread + (unknown[:-1] ** 2).sum(axis=1))
-            normal = self.matrix.T * trust @ self.matrix + np.diag(np.append(hold, BEND**-2))
+            hold = (self.tail + 2) / (spread + (unknown[: -len(COMMON)] ** 2).sum(axis=1))
+            normal = self.matrix.T * trust @ self.matrix + np.diag(np.append(hold, COMMON**-2))
             unknown = np.linalg.solve(normal, self.matrix.T @ (trust[:, None] * self.observed))
         return unknown
 
     def cost(self, unknown: np.ndarray) -> float:
         """Minus the logarithm of the probability, but for a constant."""
-        noise = (NOISE_TAIL + 2) / 2 * np.log1p(self._misfit(unknown) / NOISE_TAIL)
-        size = (unknown[:-1] ** 2).sum(axis=1)
+        noise = (self.noise_tail + 2) / 2 * np.log1p(self._misfit(unknown) / self.noise_tail)
+        size = (unknown[: -len(COMMON)] ** 2).sum(axis=1)
+        common = ((unknown[-len(COMMON) :] / COMMON[:, None]) ** 2).sum()
         prior = (self.tail + 2) / 2 * np.log1p(size / (self.tail * self.scale**2))
-        return float(noise.sum() + prior.sum() + (unknown[-1] ** 2).sum() / BEND**2 / 2)
+        return float(noise.sum() + prior.sum() + common / 2)
 
     def _misfit(self, unknown: np.ndarray) -> np.ndarray:
         return ((self.observed - self.matrix @ unknown) ** 2).sum(axis=1) / self.noise**2

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calid.alignment.crossings import NOISE as CROSSED_NOISE
+from calid.alignment.crossings import Crossings
 from calid.alignment.displacement import jumps, shifted, translations
 from calid.alignment.joint import second_differences, solve_jointly
 from calid.alignment.prediction import predicted
@@ -49,6 +51,9 @@ _DOUBT = 0.2
 _CERTAIN = 0.4
 """mm. What is estimated smaller than this is as likely anatomy."""
 
+_OF_THREE = 1.22
+"""Times the noise of a slice is that of its second difference."""
+
 _PASSES, _SETTLED, _UNSETTLED = 3, 0.3, 1.0
 _APART, _NOTABLE = 2.0, 3.0
 
@@ -77,25 +82,42 @@ class Shifts:
         return cls(np.zeros((slices, 2)))
 
 
-def find_shifts(pictures: np.ndarray, positions: np.ndarray, thickness: float, net: GapNet) -> Shifts:
+def find_shifts(
+    pictures: np.ndarray, positions: np.ndarray, thickness: float, net: GapNet, crossings: Crossings | None = None
+) -> Shifts:
     """Find the shifts of a stack; a stack of fewer than ``FEWEST_SLICES`` slices says too little of them.
 
     :param pictures: (phases, slices, rows, columns) network units, pixels of ``PIXEL`` mm.
     :param positions: (slices,) mm.
     :param thickness: mm of the slices.
+    :param crossings: with long axes, where the study has some.
     """
     if len(positions) < FEWEST_SLICES:
         return Shifts.none(len(positions))
     chosen = np.unique(np.linspace(0, len(pictures), PHASES, endpoint=False).astype(int))
     seen = torch.from_numpy(pictures[chosen].clip(-1, BRIGHTEST))
+    looked_at = chosen[:: max(1, len(chosen) // 2)].tolist()
     shifts = _large_shifts(seen, positions)
     for _ in range(_PASSES):
         before, (first, second, noise) = shifts, _observe(seen, positions, thickness, net, shifts)
-        shifts = solve_jointly(positions, first, noise)
+        crossed = crossings.observe(pictures[looked_at], looked_at, shifts) if crossings else None
+        shifts = solve_jointly(positions, first, noise, crossed, _noise_of(crossed, first, positions))
         change = np.linalg.norm(shifts - before, axis=1)
         if change.max() < _SETTLED:
             break
     return _certain(shifts, change > _UNSETTLED, _doubtful(first, second, shifts))
+
+
+def _noise_of(crossed: np.ndarray | None, first: np.ndarray, positions: np.ndarray) -> float:
+    """mm, standard deviation of what long axes say, by how far they are off the first opinion where that tells.
+
+    A long axis beside the place where it should be, or at another phase, is not worth much.
+    """
+    if crossed is None:
+        return CROSSED_NOISE
+    apart = second_differences(positions) @ crossed - first
+    apart = apart[np.isfinite(apart)]
+    return max(CROSSED_NOISE, 1.48 / _OF_THREE * float(np.median(np.abs(apart)))) if apart.size else CROSSED_NOISE
 
 
 def _certain(shifts: np.ndarray, restless: np.ndarray, doubtful: np.ndarray) -> Shifts:

@@ -63,6 +63,7 @@ def run(reconstruct: Callable[..., Any], args: argparse.Namespace, report: Repor
         result = reconstruct(
             stack,
             options=options,
+            long_axes=outputs.study.long_axes,
             gather=False,
             progress=report,
             on_phase=outputs.add,
@@ -93,7 +94,7 @@ class _Outputs:
             self._mask.add(np.broadcast_to(made, layout.shape[1:]))
         self._series = None if args.dicom is None else self._start_series(args, opened, plan)
         with naming(args.input):
-            self._study = StudyOutputs(args, opened, plan, report)
+            self.study = StudyOutputs(args, opened, plan, report)
 
     def _start_series(self, args: argparse.Namespace, opened: Opened, plan: DensePlan) -> SeriesWriter:
         from calid.dicom.derived import SeriesWriter
@@ -116,7 +117,7 @@ class _Outputs:
             self._spread.add(spread)
         if self._series is not None:
             self._series.add(phase, dense)
-        self._study.add(phase, dense)
+        self.study.add(phase, dense)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """All phases were added."""
@@ -125,4 +126,4 @@ class _Outputs:
                 writer.finish({PROVENANCE: json.dumps(provenance)})
         if self._series is not None:
             self._series.finish(provenance)
-        self._study.finish()
+        self.study.finish()

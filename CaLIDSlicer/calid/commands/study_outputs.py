@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from calid.dicom.opening import Opened, is_study
 from calid.errors import UnusableInput
 from calid.protocol import Witnessed
 from calid.stacks.plan import DensePlan
+
+if TYPE_CHECKING:
+    from calid.dicom.long_axis import LongAxis
 
 
 def add_study_outputs(add: Callable[..., Any]) -> None:
@@ -48,6 +52,8 @@ def check_study_outputs(args: argparse.Namespace) -> None:
 class StudyOutputs:
     """Listens to a result phase by phase, and tells at its end what a study has to say of it.
 
+    ``long_axes`` are those of the study, in the phases that are reconstructed.
+
     :param opened: of no study, everything is silent.
     :raises UnusableInput: if a picture of witnesses is asked for and no long axis goes through the heart.
     """
@@ -56,11 +62,14 @@ class StudyOutputs:
         self._args, self._opened, self._report = args, opened, report
         self._first = 0 if args.phase is None else args.phase - 1
         self._witnesses = None
+        self.long_axes: list[LongAxis] = []
         if opened.study is not None and opened.made is not None:
             from calid.dicom.witnesses import Witnesses
 
-            long_axes = opened.study.read_long_axes(opened.made)
-            self._witnesses = Witnesses(opened.made.stack, long_axes, plan.positions)
+            found = opened.study.read_long_axes(opened.made)
+            self._witnesses = Witnesses(opened.made.stack, found, plan.positions)
+            phases = slice(self._first, self._first + len(opened.stack.voxels))
+            self.long_axes = [replace(one, voxels=one.voxels[phases]) for one in found]
         if args.witnesses is not None and not self._witnesses:
             raise UnusableInput(
                 "there is no long-axis cine through the heart of this stack that can be read",

@@ -30,6 +30,11 @@ class LongAxis:
     view: View
     thickness: float | None
 
+    @property
+    def affine(self) -> np.ndarray:
+        """4 x 4, (column, row, mm along the normal) to LPS mm."""
+        return self.plane.affine
+
 
 def read_long_axes(views: Sequence[View], made: Assembled, pixels: Pixels) -> list[LongAxis]:
     """The slices of long-axis views with their pixels; those that cannot be read are passed over.

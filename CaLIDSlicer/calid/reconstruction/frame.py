@@ -7,12 +7,14 @@ heart is where it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from calid.alignment.crossings import Across, Crossings, crossing
 from calid.alignment.shifts import CAP, PIXEL, Shifts, find_shifts
 from calid.errors import UnusableInput
 from calid.model.gap import GapNet
@@ -38,6 +40,7 @@ class CommonFrame:
 
     :param pixels: (slices, 2) the shifts that are taken out, in pixels, down and to the right.
     :param in_place: slices, counted from 1, that are left where they are.
+    :param long_axes: how many helped to find the shifts.
     """
 
     align: str
@@ -45,25 +48,34 @@ class CommonFrame:
     pixels: np.ndarray
     padding: Padding
     in_place: tuple[int, ...] = ()
+    long_axes: int = 0
 
     @classmethod
     def of(
-        cls, stack: SliceStack, align: str, thickness: float, net: GapNet, in_place: tuple[int, ...] = ()
+        cls,
+        stack: SliceStack,
+        align: str,
+        thickness: float,
+        net: GapNet,
+        in_place: tuple[int, ...] = (),
+        long_axes: Sequence[Across] = (),
     ) -> CommonFrame:
         """Look for shifts, unless ``align`` is ``"off"``.
 
         :param thickness: mm of the slices.
         :param net: predicts each slice from the others.
         :param in_place: slices, counted from 1, whose shifts are found and told, and not taken out.
+        :param long_axes: of the same heart, whose crossings with the slices tell of shifts, too.
         :raises UnusableInput: for an unknown alignment, or a slice that there is not.
         """
         if align not in ALIGNMENTS:
             raise UnusableInput(f"align is {align!r}", f"choose one of {', '.join(ALIGNMENTS)} for align")
         padding = Padding.of(stack.voxels)
-        shifts = Shifts.none(len(stack.positions)) if align == "off" else _look(stack, thickness, net)
+        used = [] if align == "off" else crossing(stack, long_axes)
+        shifts = Shifts.none(len(stack.positions)) if align == "off" else _look(stack, thickness, net, used)
         pixels = shifts.mm / np.array(stack.pixel_spacing)
         pixels[slice_indices(len(pixels), in_place)] = 0
-        return cls(align, shifts, pixels, padding, in_place)
+        return cls(align, shifts, pixels, padding, in_place, len(used))
 
     @property
     def warnings(self) -> list[str]:
@@ -86,7 +98,7 @@ class CommonFrame:
     def facts(self) -> dict[str, Any]:
         """For the provenance; shifts as they were found, in mm, down the rows and along the columns."""
         found = self.shifts.mm.round(2).tolist()
-        return {"align": self.align, "shifts_mm": found, "in_place": list(self.in_place)}
+        return {"align": self.align, "shifts_mm": found, "in_place": list(self.in_place), "long_axes": self.long_axes}
 
     def straighten(self, stack: SliceStack) -> SliceStack:
         """The stack with the shifts taken out, in its own data type."""
@@ -150,7 +162,8 @@ def _sources(count: int, pixels: float) -> np.ndarray:
     return np.clip(np.arange(count) - round(pixels), 0, count - 1)
 
 
-def _look(stack: SliceStack, thickness: float, net: GapNet) -> Shifts:
+def _look(stack: SliceStack, thickness: float, net: GapNet, across: Sequence[Across]) -> Shifts:
     grid = InplaneGrid(stack.voxels.shape[2:], stack.pixel_spacing, PIXEL, 2)
     pictures = grid.to_model(IntensityScale.of(stack.voxels).normalise(stack.voxels))
-    return find_shifts(pictures, stack.positions, thickness, net)
+    crossings = Crossings(stack, across, PIXEL, pictures.shape[2:], thickness) if across else None
+    return find_shifts(pictures, stack.positions, thickness, net, crossings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import diffusers
 import numpy as np
 import torch
 
+from calid.alignment.crossings import Across
 from calid.errors import StackWarning, UnusableInput
 from calid.model.sampler import Sampling
 from calid.model.weights import CalidModel, load_model
@@ -54,6 +55,7 @@ def reconstruct(
     spacing: float | None = None,
     *,
     options: Options = DEFAULTS,
+    long_axes: Sequence[Across] = (),
     gather: bool = True,
     progress: Callable[[Event], None] = lambda event: None,
     on_phase: OnPhase = lambda phase, dense, uncertainty: None,
@@ -67,6 +69,7 @@ def reconstruct(
 
     :param spacing: of :class:`~calid.options.Options`, in its place.
     :param options: all that can be chosen.
+    :param long_axes: of the same study, in step with the stack and in its world: they refine the shifts.
     :param gather: ``False`` returns a stack of no phases, so that memory does not grow with their number; they are had
         from ``on_phase`` alone.
     :param progress: gets :class:`~calid.protocol.Started` and :class:`~calid.protocol.Progress` events; may raise
@@ -89,7 +92,7 @@ def reconstruct(
     sampling = choose_sampling(model, options)
     counts = len(stack.voxels), len(stack.positions), len(plan.positions)
     progress(Started(model.id, str(where), *counts, thickness.mm, thickness.source))
-    frame = CommonFrame.of(stack, options.align, thickness.mm, model.gap, options.in_place)
+    frame = CommonFrame.of(stack, options.align, thickness.mm, model.gap, options.in_place, long_axes)
     for warning in frame.warnings:
         progress(Warned(warning))
     straight = frame.straighten(stack)

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from calid.protocol import (
     Done,
     Event,
     Job,
+    LongAxisFacts,
     PhaseFinished,
     StudyJob,
     Warned,
@@ -126,11 +127,26 @@ def _reconstruct(reconstruct: Callable[..., Any], folder: Path, job: Job, stack:
         reconstruct,
         stack,
         job.options,
+        long_axes=[_LongAxis.of(folder, each) for each in job.long_axes],
         gather=False,
         progress=emit,
         on_phase=lambda phase, dense, spread: emit(_save_phase(folder, phase, dense, spread)),
     )
     return Done(result.stack.positions.tolist(), acquired_indices(result.synthesised), result.provenance)
+
+
+@dataclass(frozen=True, eq=False)
+class _LongAxis:
+    """As :class:`calid.alignment.crossings.Across` asks for it."""
+
+    voxels: np.ndarray
+    affine: np.ndarray
+    thickness: float | None
+
+    @classmethod
+    def of(cls, folder: Path, facts: LongAxisFacts) -> _LongAxis:
+        voxels = np.load(folder / Path(facts.voxels).name, allow_pickle=False)
+        return cls(voxels, np.array(facts.affine), facts.thickness)
 
 
 def _self_check(self_check: Callable[..., Any], folder: Path, job: Job, stack: SliceStack, emit: Emit) -> Done:

@@ -105,6 +105,7 @@ def test_long_axes_are_witnesses_of_the_result(crossed, tmp_path, capsys):
     out, told = tmp_path / "dense.seq.nrrd", tmp_path / "report.json"
     assert run_fake("reconstruct", crossed, out) == ExitCode.DONE
     assert "  4CH, series 50: correlation 0." in capsys.readouterr().err
+    assert json.loads(nrrd.read_header(str(out))["calid_provenance"])["long_axes"] == 1
     picture = tmp_path / "witnesses.png"
     assert run_fake("reconstruct", crossed, out, "--report", told, "--witnesses", picture) == ExitCode.DONE
     printed = capsys.readouterr().out

@@ -99,7 +99,7 @@ def test_what_is_left_alone_is_said(stack: SliceStack) -> None:
 def test_off_looks_for_nothing_and_an_unknown_choice_is_refused(stack: SliceStack, net: GapNet) -> None:
     there = CommonFrame.of(stack, "off", 8.0, net)
     assert there.straighten(stack) is stack
-    assert there.facts == {"align": "off", "shifts_mm": [[0.0, 0.0]] * 8, "in_place": []}
+    assert there.facts == {"align": "off", "shifts_mm": [[0.0, 0.0]] * 8, "in_place": [], "long_axes": 0}
     with pytest.raises(UnusableInput, match="align is 'on'"):
         CommonFrame.of(stack, "on", 8.0, net)
 

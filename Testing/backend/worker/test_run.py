@@ -13,7 +13,19 @@ import pytest
 
 from calid.errors import ExitCode
 from calid.options import Options
-from calid.protocol import RECONSTRUCT, Done, Event, Failed, Job, PhaseFinished, Progress, Started, Warned, parse_event
+from calid.protocol import (
+    RECONSTRUCT,
+    Done,
+    Event,
+    Failed,
+    Job,
+    LongAxisFacts,
+    PhaseFinished,
+    Progress,
+    Started,
+    Warned,
+    parse_event,
+)
 from calid.stacks.stack import SliceStack
 from calid.worker.run import acquired_indices, peak_memory_bytes
 
@@ -70,6 +82,16 @@ def test_a_cine_is_done_phase_by_phase(cine: SliceStack, make_job, run) -> None:
     assert done.seconds > 0
     names = {"job.json", "input.npy", *(f"{kind}_00{n}.npy" for kind in ("dense", "uncertainty") for n in range(3))}
     assert {file.name for file in folder.iterdir()} == names
+
+
+def test_long_axes_of_a_job_are_handed_over(stack: SliceStack, make_job, run) -> None:
+    folder = make_job(stack)
+    job = Job.read(folder)
+    np.save(folder / "long_axis_00.npy", np.zeros((1, 4, 5), np.int16))
+    replace(job, long_axes=[LongAxisFacts("long_axis_00.npy", np.eye(4).tolist(), 6.0)]).write(folder)
+    code, events, _ = run("succeed", folder)
+    assert code == ExitCode.DONE
+    assert events[-1].provenance["long_axes"] == 1
 
 
 def test_what_libraries_print_goes_to_stderr(stack: SliceStack, make_job, run) -> None:
