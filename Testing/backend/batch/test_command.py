@@ -52,8 +52,6 @@ def test_measures_series_and_self_check_of_a_study_are_those_of_the_single_comma
     case = out / "sub-00001"
     files = case / "measures.json", tmp_path / "single.json"
     made, single = (json.loads(path.read_text(encoding="utf-8")) for path in files)
-        json.loads(path.read_text(encoding="utf-8")) for path in (case / "measures.json", tmp_path / "single.json")
-    )
     assert made["lv"] == single["lv"]
     assert made["body"]["rr_ms"] == 800
     dense = calid.read_stack(case / "dense.seq.nrrd")
