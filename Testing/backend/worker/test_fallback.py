@@ -133,7 +133,7 @@ def test_the_worker_goes_on_with_less_and_says_so(stack: SliceStack, tmp_path: P
     """With a graphics processor that is always full."""
 
     def reconstruct(
-        given: SliceStack, *, options: Options, progress: Callable, on_phase: Callable, gather: bool
+        given: SliceStack, *, options: Options, progress: Callable, on_phase: Callable, **_others: object
     ) -> SimpleNamespace:
         progress(Started("fake", "cpu" if options.device == "cpu" else "cuda:0", 1, 4, 4))
         on_phase(0, given.voxels[0], None)
