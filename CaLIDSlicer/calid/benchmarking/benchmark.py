@@ -11,6 +11,7 @@ from typing import Any
 from calid.atomic import write_json
 from calid.baselines.pixel_models import PixelModelConfig
 from calid.benchmarking import settings
+from calid.benchmarking.heart import time_heart
 from calid.benchmarking.machine import describe_machine
 from calid.benchmarking.parts import time_parts
 from calid.benchmarking.reference import time_diffusion_autoencoder, time_pixel_diffusion
@@ -60,6 +61,7 @@ def measure(what: Settings, device: str) -> dict[str, Any]:
         "growth": {name: [time_loaded(model, job, what.repeats) for job in jobs] for name, jobs in what.growth.items()},
         "parts": _parts(model, what),
         "study": time_study(what.study),
+        "heart": time_heart(what.heart, device),
     }
 
 

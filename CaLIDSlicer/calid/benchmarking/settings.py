@@ -73,6 +73,21 @@ class StudySize:
 
 
 @dataclass(frozen=True)
+class HeartSize:
+    """A dense cine to be measured: slices ``gap`` mm apart, of which every so-manieth was acquired.
+
+    :param drawn: how many of its phases differ.
+    """
+
+    slices: int = 46
+    gap: float = 2.0
+    every: int = 5
+    phases: int = 30
+    drawn: int = 3
+    matrix: int = 256
+
+
+@dataclass(frozen=True)
 class Settings:
     """One benchmark.
 
@@ -90,6 +105,7 @@ class Settings:
     pixel_steps: int
     autoencoder: DiffusionAutoencoder
     study: StudySize = StudySize()
+    heart: HeartSize = HeartSize()
 
 
 def full() -> Settings:
@@ -120,4 +136,5 @@ def quick() -> Settings:
         pixel_steps=2,
         autoencoder=DiffusionAutoencoder(pixels=32, channels=(32, 32), blocks=1, attention=(16,), steps=10),
         study=StudySize(slices=4, phases=3, matrix=32, files=20),
+        heart=HeartSize(slices=16, gap=4.0, every=3, phases=3, drawn=2, matrix=96),
     )

@@ -14,7 +14,7 @@ TITLES = {
 
 def format_report(report: Mapping[str, Any]) -> str:
     """Machine, standard volume, ratios, growth and parts."""
-    sections = [_machine, _standard, _ratios, _growth, _parts, _study]
+    sections = [_machine, _standard, _ratios, _growth, _parts, _study, _heart]
     return "\n\n".join(section(report) for section in sections)
 
 
@@ -91,6 +91,16 @@ def _study(report: Mapping[str, Any]) -> str:
         (f"assembling {size}, s", f"{study['assemble_s']:.2f}"),
     ]
     return _table(["a DICOM study", ""], rows)
+
+
+def _heart(report: Mapping[str, Any]) -> str:
+    heart = report["heart"]
+    size = f"{heart['slices']} x {heart['matrix']} x {heart['matrix']}, {heart['phases']} phases"
+    rows = [
+        (f"measuring {size}, s", f"{heart['measure_s']:.1f}"),
+        ("of that, s of processor", f"{heart['processor_s']:.1f}"),
+    ]
+    return _table(["a dense heart", ""], rows)
 
 
 def _describe(job: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def test_the_machine_and_the_versions_are_named(run):
 
 def test_the_printed_report_is_markdown(run):
     tables = [block.splitlines() for block in run[1].split("\n\n") if block.startswith("|")]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for head, rule, *rows in tables:
         assert set(rule) <= set("|- ")
         assert rows
@@ -100,3 +100,10 @@ def test_a_command_that_fails_is_told():
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
     assert cli.main(["benchmark", "--out", str(tmp_path / "no" / "report.json")]) == ExitCode.UNUSABLE_INPUT
     assert "report.json cannot be written" in capsys.readouterr().err
+
+
+def test_a_heart_is_measured(run):
+    heart = run[0]["heart"]
+    assert (heart["slices"], heart["phases"]) == (16, 3)
+    assert heart["measure_s"] > 0
+    assert heart["processor_s"] > 0
