@@ -172,6 +172,7 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
         weight_kg: float | None = None,
         rr_ms: float | None = None,
         papillary: str = "cavity",
+        verdict: str = "",
         **options: Any,
     ) -> Measuring:
         """Start to measure a dense volume or cine; ``wait()`` returns its measures.
@@ -182,9 +183,10 @@ class CaLIDSlicerLogic(ScriptedLoadableModuleLogic):
         :param height_cm: of the patient, with ``weight_kg`` for what is given per body surface.
         :param rr_ms: from one heart beat to the next, for cardiac output and rates.
         :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles are counted.
+        :param verdict: of a self-check of the same stack, for the report.
         :raises UnusableInput: at once, if the node or what is said of the patient cannot be used.
         """
-        heart = HeartFacts(height_cm, weight_kg, rr_ms, papillary)
+        heart = HeartFacts(height_cm, weight_kg, rr_ms, papillary, verdict=verdict)
         with telling_in(CONSOLE):
             return Measuring(node, onProgress, onFinished, heart=heart, workerCommand=self._workerCommand, **options)
 

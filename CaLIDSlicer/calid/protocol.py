@@ -48,7 +48,7 @@ class HeartFacts:
     :param papillary: ``"cavity"`` or ``"wall"``, where papillary muscles are counted.
     :param acquired: for every slice of a dense stack the index of the acquired slice it equals, or ``None`` if it is
         synthesised; ``None`` for a stack of which nothing is synthesised.
-    :param title: of the report.
+    :param title: of the report, and ``verdict`` of a self-check that stands in it.
     :param drawn: the phases, from 0, whose labels a person has drawn: ``drawn.npy`` holds them in this order,
         (drawn phases, slices, rows, columns) uint8.
     """
@@ -59,6 +59,7 @@ class HeartFacts:
     papillary: str = "cavity"
     acquired: list[int | None] | None = None
     title: str = ""
+    verdict: str = ""
     drawn: list[int] = field(default_factory=list)
 
 

@@ -168,6 +168,16 @@ def test_what_is_known_of_a_patient_goes_with_the_stack(widget, services, makeVo
     assert (ui.heightSpinBox.value(), ui.weightSpinBox.value(), ui.rrSpinBox.value()) == (0, 70, 880)
 
 
+def test_the_verdict_of_a_self_check_goes_into_the_report(widget, services, result):
+    from types import SimpleNamespace
+
+    widget.ui.selfCheckButton.click()
+    services.logic.job.result = SimpleNamespace(verdict="Better on 5 of 6 slices.", table=None, plot=None)
+    services.logic.job.end()
+    widget.ui.measureButton.click()
+    assert services.logic.job.options["verdict"] == "Better on 5 of 6 slices."
+
+
 def test_a_phase_is_said_while_it_runs(widget, services, result):
     from calid.protocol import Progress
 

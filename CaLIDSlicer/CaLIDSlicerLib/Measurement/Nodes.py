@@ -61,6 +61,7 @@ def addMeasures(
     x, values = _phases(source, measured)
     columns = (LEFT, RIGHT, WALL)
     curve = _numbers(scene, f"{volume.GetName()} volumes", {x: values, **_volumes(measured, columns)})
+    writeFacts(curve, {**facts, PART: "volumes"})
     top = _HEADROOM * max(max(column) for column in _volumes(measured, (LEFT, RIGHT)).values())
     now = _numbers(scene, f"{volume.GetName()} phase shown", {x: [values[0]] * 2, "ml": [0.0, top]})
     chart = _chart(scene, volume.GetName(), curve, now, x, top)

@@ -114,7 +114,8 @@ class Panel(VTKObservationMixin):
         if parameters is None:
             return
         if parameters.result is not None:
-            self.run.measure(parameters, parameters.result)
+            verdict = self._results.verdict if isMadeFrom(parameters.result, parameters.input) else ""
+            self.run.measure(parameters, parameters.result, verdict)
             return
         self._understandAnew()
         plan = self._plan()

@@ -114,6 +114,11 @@ class PanelResults:
             self.refresh()
             bringIntoView(self._ui.verdictLabel)  # it is below the edge of a small window
 
+    @property
+    def verdict(self) -> str:
+        """Of the self-check of the input; empty before there was one."""
+        return self._report.verdict if self._report else ""
+
     def refresh(self) -> None:
         """Enable what can be shown of the chosen volume, and press what is shown of it."""
         self._enable()

@@ -104,13 +104,17 @@ class PanelRun:
 
         self._start(Activity.SELF_CHECK, 1, prepare, launch)
 
-    def measure(self, parameters: Any, volume: Any) -> None:
-        """Prepare and start a measurement of a dense volume; does nothing while something else runs."""
+    def measure(self, parameters: Any, volume: Any, verdict: str = "") -> None:
+        """Prepare and start a measurement of a dense volume; does nothing while something else runs.
+
+        :param verdict: of a self-check of its input, for the report.
+        """
         facts = {
             "height_cm": parameters.height or None,
             "weight_kg": parameters.weight or None,
             "rr_ms": parameters.rr or None,
             "papillary": parameters.papillary.value,
+            "verdict": verdict,
         }
 
         def launch(options: Options) -> Any:

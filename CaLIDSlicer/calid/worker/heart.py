@@ -40,7 +40,7 @@ def measure_heart(
         progress=emit,
     )
     write_atomically(folder / LABELS_FILE, partial(np.save, arr=found.labels))
-    page = to_html(found, told.title)
+    page = to_html(found, told.title, told.verdict)
     write_atomically(folder / REPORT_FILE, lambda partial: partial.write_text(page, encoding="utf-8"))
     positions = found.dense_positions.tolist()
     emit(Measured(found.to_dict(), [list(row) for row in rows_of(found)], LABELS_FILE, positions, REPORT_FILE))

@@ -73,6 +73,8 @@ def test_a_cine_has_labels_for_each_phase_and_numbers_that_are_found_again(dense
     assert slicer.util.arrayFromTableColumn(measures.curve, "LV (ml)").tolist() == measures.numbers["phases"]["lv_ml"]
     assert slicer.util.arrayFromTableColumn(measures.curve, "time (ms)").tolist() == [0, 30, 60]
     assert measures.chart.GetNumberOfPlotSeriesNodes() == 3
+    for table in (measures.table, measures.curve):
+        assert table.GetAttribute("CaLID.labels") == "rings"  # what made it
 
 
 def test_the_worker_is_told_which_slices_were_acquired_and_of_the_patient(dense, ringsWorker):
