@@ -140,7 +140,9 @@ def ticksOfPlot() -> list[str]:
     """What stands below the axis of the slices."""
     import vtk
 
-    plot = slicer.app.layoutManager().plotWidget(0).plotView()
+    manager = slicer.app.layoutManager()
+    widgets = [manager.plotWidget(index) for index in range(manager.plotViewCount)]
+    (plot,) = (each.plotView() for each in widgets if each.mrmlPlotViewNode().GetLayoutName() == "CaLIDScores")
     labels = plot.chart().GetAxis(vtk.vtkAxis.BOTTOM).GetTickLabels()
     return [labels.GetValue(index) for index in range(labels.GetNumberOfValues())]
 

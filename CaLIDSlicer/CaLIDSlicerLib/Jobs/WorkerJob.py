@@ -129,7 +129,7 @@ class WorkerJob:
         turnEnd = time.monotonic() + TURN_SECONDS
         while self._next:
             self._next.pop(0)()
-            if self.finished or time.monotonic() > turnEnd:
+            if self.finished or not self._next or time.monotonic() > turnEnd:  # what the worker said has its own turn
                 return
         if self._worker is None:
             for _phase in self._writing:
