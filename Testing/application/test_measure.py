@@ -12,7 +12,7 @@ from looking import checkWindow, cutOffInPanel, visibleViews
 from obedience import reconstructed, worker
 from watching import Silence
 
-SIZES = ("1366x768", "1280x720", "1920x1080")
+SIZES = ("1366x768",)
 MEASURES = 27183
 FOUR_UP = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
