@@ -67,6 +67,7 @@ def test_one_press_shows_before_after_and_acquired_and_another_goes_back():
     assert {shownIn(f"CaLIDAcquired{row}") for row in (1, 2, 3)} == set(VIEWS.values())
     dense = parameters().result.GetName()
     assert [shownIn(f"CaLIDAfter{row}") for row in (1, 2, 3)] == [dense] * 3
+    assert ui().longAxesLabel.text.count("correlation 0.") == 3
     assert cutOffInPanel() == []
     picture("three")
     assert ui().playButton.checked, "it does not beat"

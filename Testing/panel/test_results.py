@@ -6,7 +6,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
-from looking import textOf
+from looking import isShown, textOf
 
 from calid.options import Options
 
@@ -50,6 +50,19 @@ def test_long_axes_are_shown_where_the_study_has_some(widget, services, result, 
     widget.ui.longAxesButton.click()
     assert services.display.calls[1:] == [("leave",)]
     assert not widget.ui.longAxesButton.isChecked()
+
+
+def test_how_well_long_axes_agree_is_said_while_they_are_shown(widget, services, result, makeVolume, lib, monkeypatch):
+    found = [lib("Scene.Witnesses").Agreement("4CH", 0.9512, 0.9786)]
+    monkeypatch.setattr(lib("Panel.Results"), "agreementsOf", lambda _volume: found)
+    lib("Scene.LongAxes").nameLongAxes(widget.ui.inputSelector.currentNode(), [makeVolume()])
+    widget.panel.enter()
+    assert not isShown(widget.ui.longAxesLabel)
+    widget.ui.longAxesButton.click()
+    said = "4CH: correlation 0.951 before, 0.979 after\nEach long axis is another breath-hold."
+    assert textOf(widget.ui.longAxesLabel) == said
+    widget.ui.longAxesButton.click()
+    assert not isShown(widget.ui.longAxesLabel)
 
 
 def test_what_others_do_with_the_views_presses_the_buttons(widget, services, result):

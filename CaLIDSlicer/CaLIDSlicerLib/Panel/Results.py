@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ..Display.Playback import browserOf, isWhole
 from ..Scene.LongAxes import longAxesOf
 from ..Scene.Provenance import INPUT_ROLE, MASK_ROLE, UNCERTAINTY_ROLE
+from ..Scene.Witnesses import Agreement, agreementsOf
 from .Labels import bringIntoView, say
 from .Services import PanelServices
 
@@ -26,6 +27,7 @@ class PanelResults:
         self._report: Any = None
         self._before: Any = None
         self._showing: Any = None
+        self._agreements: list[Agreement] = []
         ui.beforeAfterButton.clicked.connect(self._pressed(self._onBeforeAfter))
         ui.fadeSlider.valueChanged.connect(self._pressed(self._onFade))
         ui.longAxesButton.clicked.connect(self._pressed(self._onLongAxes))
@@ -125,6 +127,7 @@ class PanelResults:
         ui, shown = self._ui, self._display.shownOf(self._volume)
         ui.beforeAfterButton.setChecked(shown.comparison)
         ui.longAxesButton.setChecked(shown.longAxes)
+        say(ui.longAxesLabel, agreementText(self._agreements) if shown.longAxes else "")
         ui.uncertaintyButton.setChecked(shown.uncertainty)
         ui.synthesisedButton.setChecked(shown.synthesised)
         ui.renderingButton.setChecked(shown.rendering)
@@ -156,6 +159,7 @@ class PanelResults:
     def _onLongAxes(self, visible: bool) -> None:
         if visible:
             self._follow(self._display.showLongAxes(self._volume))
+            self._agreements = agreementsOf(self._volume)
         else:
             self._display.leave()
         self.refresh()
@@ -187,3 +191,10 @@ class PanelResults:
         else:
             self._display.leave()
         self.refresh()
+
+
+def agreementText(agreements: Sequence[Agreement]) -> str:
+    """How a result agrees with long axes, beside its input; empty if there are none."""
+    text = _("{name}: correlation {before:.3f} before, {after:.3f} after")
+    lines = [text.format(**each._asdict()) for each in agreements]
+    return "\n".join([*lines, _("Each long axis is another breath-hold.")] if lines else [])

@@ -28,11 +28,13 @@ def nameLongAxes(stack, longAxes: Iterable[Any]) -> None:
 class LongAxis:
     """What is read of one.
 
+    :param name: of its volume.
     :param phases: (j, i) each, in step with the stack; the nodes' own memory.
     :param ijkToRas: (4, 4), in the same space as that of the stack.
     :param thickness: mm, ``None`` where nothing says it.
     """
 
+    name: str
     phases: list[np.ndarray]
     ijkToRas: np.ndarray
     thickness: float | None
@@ -49,8 +51,8 @@ def readLongAxes(source: Source, items: Sequence[int]) -> list[LongAxis]:
             continue
         nodes = [sequence.GetNthDataNode(item) for item in items]
         if all(node.GetImageData() and node.GetImageData().GetDimensions()[2] == 1 for node in nodes):
-            phases = [voxelsOf(node)[0] for node in nodes]
-            found.append(LongAxis(phases, ijkToRasOf(nodes[0]), thicknessOf(np.array([np.inf]), sequence)))
+            phases, thickness = [voxelsOf(node)[0] for node in nodes], thicknessOf(np.array([np.inf]), sequence)
+            found.append(LongAxis(longAxis.GetName(), phases, ijkToRasOf(nodes[0]), thickness))
     return found
 
 

@@ -9,7 +9,7 @@ views     slices that make a stack or a long axis     repeats    slices and stac
 pixels    decoding                                    grid       one pixel grid for all slices
 cycle     one cycle for all slices                    brightness one intensity scale for all slices
 assemble  a stack from a view                         study      all of it: what is there, and which stack is meant
-long_axis cines across a stack, in step with it       heart      where it is in a stack
+long_axis cines across a stack, in step with it
 witnesses long axes held against a result             witness_sheet the same in a picture
 report    in words and as JSON                        sheet      in a picture
 derived   a dense result as an MR series

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from calid.atomic import write_atomically
-from calid.dicom.heart import around_heart
+from calid.stacks.heart import around_heart
 from calid.stacks.stack import SliceStack
 
 _TILE = 120

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calid.dicom.heart import around_heart
 from calid.dicom.long_axis import LongAxis
 from calid.stacks.agreement import correlation, gradient_correlation
+from calid.stacks.heart import HEART_MM, around_heart
 from calid.stacks.section import Section
 from calid.stacks.stack import SliceStack
-
-HEART_MM = 110.0
-"""Side of the square around the heart, in the short axis, that counts."""
 
 _FEWEST_PIXELS = 400
 """Of a long axis that are within the stack and near the heart; fewer are a corner of it, and say nothing."""

@@ -6,7 +6,10 @@ import numpy as np
 
 from calid.stacks.stack import SliceStack
 
-_HEART_MM = 80.0
+HEART_MM = 110.0
+"""Side of a square that has a heart in it."""
+
+_CORE_MM = 80.0
 _MOST_MOTION_PERCENT = 95
 
 
@@ -20,7 +23,7 @@ def around_heart(stack: SliceStack, side: float) -> tuple[slice, slice]:
         return slice(None), slice(None)
     rows, columns = motion.shape
     summed = np.pad(motion.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    sizes = [round(_HEART_MM / step) for step in stack.pixel_spacing]
+    sizes = [round(_CORE_MM / step) for step in stack.pixel_spacing]
     down, along = (min(max(1, size), count) for size, count in zip(sizes, motion.shape, strict=True))
     within = summed[down:, along:] - summed[:-down, along:] - summed[down:, :-along] + summed[:-down, :-along]
     top, left = np.unravel_index(int(within.argmax()), within.shape)
